@@ -1,0 +1,111 @@
+// Hosts of our own on one machine: network namespaces joined to the server's by veth pairs.
+// Needs Linux, root and iproute2, and says so; nothing outside these namespaces is reached.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const ip = (...args) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+
+export class Hosts {
+  /** @param {string[]} guests one namespace a browser */
+  constructor(guests) {
+    if (process.getuid?.() !== 0) {
+      throw new Error('the end-to-end tests make network namespaces: run them as root (sudo make e2e)');
+    }
+    this.tag = `bsd${process.pid % 10000}`;
+    this.folder = mkdtempSync(join(tmpdir(), 'besedka-e2e-'));
+    this.names = ['srv', ...guests];
+    this.server = `${this.tag}srv`;
+    this.guests = Object.fromEntries(guests.map((name, i) => [name, { ns: this.tag + name, address: `10.99.${i + 1}.2`, gateway: `10.99.${i + 1}.1`, link: `${this.tag}${name[0]}${i}` }]));
+  }
+
+  open() {
+    for (const name of this.names) {
+      ip('netns', 'add', this.tag + name);
+      ip('-n', this.tag + name, 'link', 'set', 'lo', 'up');
+    }
+    for (const g of Object.values(this.guests)) {
+      ip('link', 'add', `${g.link}s`, 'netns', this.server, 'type', 'veth', 'peer', 'name', `${g.link}g`, 'netns', g.ns);
+      ip('-n', this.server, 'addr', 'add', `${g.gateway}/24`, 'dev', `${g.link}s`);
+      ip('-n', this.server, 'link', 'set', `${g.link}s`, 'up');
+      ip('-n', g.ns, 'addr', 'add', `${g.address}/24`, 'dev', `${g.link}g`);
+      ip('-n', g.ns, 'link', 'set', `${g.link}g`, 'up');
+      ip('-n', g.ns, 'route', 'add', 'default', 'via', g.gateway);
+    }
+  }
+
+  close() {
+    for (const name of this.names) {
+      try {
+        ip('netns', 'del', this.tag + name);
+      } catch {
+        // was never made
+      }
+    }
+  }
+
+  /** A program that starts Chromium as that guest. */
+  chromium(guest) {
+    const file = join(this.folder, `chromium-${guest}`);
+    writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${this.guests[guest].ns} ${process.env.CHROMIUM ?? 'chromium'} "$@"\n`);
+    chmodSync(file, 0o755);
+    return file;
+  }
+
+  /** Packets that have reached that guest's network card so far. */
+  packetsReceived(guest) {
+    const g = this.guests[guest];
+    const out = ip('netns', 'exec', g.ns, 'cat', '/proc/net/dev');
+    const line = out.split('\n').find((l) => l.trim().startsWith(`${g.link}g:`));
+    return Number(line.split(':')[1].trim().split(/\s+/)[1]);
+  }
+}
+
+/** The samples of a 16-bit mono WAV file as floats, and their rate. */
+export function readWav(file) {
+  const b = readFileSync(file);
+  let rate = 0;
+  for (let o = 12; o + 8 <= b.length; ) {
+    const kind = b.toString('latin1', o, o + 4);
+    const size = b.readUInt32LE(o + 4);
+    if (kind === 'fmt ') rate = b.readUInt32LE(o + 12);
+    if (kind === 'data') {
+      const end = Math.min(o + 8 + size, b.length - 1);
+      const samples = new Float32Array((end - o - 8) >> 1);
+      for (let i = 0; i < samples.length; i++) samples[i] = b.readInt16LE(o + 8 + 2 * i) / 32768;
+      return { rate, samples };
+    }
+    o += 8 + size + (size & 1);
+  }
+  throw new Error(`${file} has no audio`);
+}
+
+/** Speech from espeak-ng as a 48 kHz WAV file with half a second of silence after it. */
+export function speech(folder, name, voice, text) {
+  const file = join(folder, `${name}.wav`);
+  execFileSync('espeak-ng', ['-v', voice, '-a', '160', '-w', `${file}.raw.wav`, text]);
+  const { rate, samples } = readWav(`${file}.raw.wav`);
+  const n = Math.floor((samples.length * 48000) / rate) + 24000;
+  const out = Buffer.alloc(44 + 2 * n);
+  out.write('RIFF', 0);
+  out.writeUInt32LE(36 + 2 * n, 4);
+  out.write('WAVEfmt ', 8);
+  out.writeUInt32LE(16, 16);
+  out.writeUInt16LE(1, 20);
+  out.writeUInt16LE(1, 22);
+  out.writeUInt32LE(48000, 24);
+  out.writeUInt32LE(96000, 28);
+  out.writeUInt16LE(2, 32);
+  out.writeUInt16LE(16, 34);
+  out.write('data', 36);
+  out.writeUInt32LE(2 * n, 40);
+  for (let i = 0; i < n; i++) {
+    const at = (i * rate) / 48000;
+    const k = Math.floor(at);
+    const v = k + 1 < samples.length ? samples[k] + (samples[k + 1] - samples[k]) * (at - k) : 0;
+    out.writeInt16LE(Math.round(Math.max(-1, Math.min(1, v)) * 32767), 44 + 2 * i);
+  }
+  writeFileSync(file, out);
+  return file;
+}
