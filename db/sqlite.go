@@ -1,0 +1,105 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// SQLiteFile is the name of the database in the data folder.
+const SQLiteFile = "besedka.db"
+
+func (d *DB) openSQLite(ctx context.Context, dir string) error {
+	if dir == "" {
+		return errors.New("a data folder is needed")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, SQLiteFile)
+	if err := private(dir, path); err != nil {
+		return err
+	}
+	d.dialect = SQLite
+
+	// Migrations have connections of their own: goose needs two, which our single writer is not.
+	migrator, err := sql.Open("sqlite", sqliteName(path, false))
+	if err != nil {
+		return err
+	}
+	err = d.migrate(ctx, migrator, goose.DialectSQLite3, &folderLock{dir: dir})
+	if err := errors.Join(err, migrator.Close()); err != nil {
+		return err
+	}
+
+	if d.writer, err = sql.Open("sqlite", sqliteName(path, false)); err != nil {
+		return err
+	}
+	d.writer.SetMaxOpenConns(1)
+	if d.reader, err = sql.Open("sqlite", sqliteName(path, true)); err != nil {
+		return errors.Join(err, d.writer.Close())
+	}
+	readers := max(4, runtime.GOMAXPROCS(0))
+	d.reader.SetMaxOpenConns(readers)
+	d.reader.SetMaxIdleConns(readers)
+	if err := d.Check(ctx); err != nil {
+		return errors.Join(err, d.reader.Close(), d.writer.Close())
+	}
+	return nil
+}
+
+// private makes the folder (0700) and the file (0600) when they are missing and
+// takes the file away from group and others. SQLite gives its companions
+// (-wal, -shm) the mode of the file.
+func private(dir, path string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, fs.ErrExist):
+		return os.Chmod(path, 0o600)
+	}
+	return err
+}
+
+func sqliteName(path string, reads bool) string {
+	q := url.Values{}
+	q.Set("_busy_timeout", fmt.Sprint(Patience.Milliseconds()))
+	q.Set("_foreign_keys", "1")
+	q.Set("_journal_mode", "WAL")
+	q.Set("_synchronous", "FULL")
+	q.Set("_dqs", "0")
+	q.Add("_pragma", "journal_size_limit(67108864)")
+	if reads {
+		q.Set("_query_only", "1")
+	} else {
+		q.Set("_txlock", "immediate")
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// optimize lets SQLite refresh what it knows about the sizes of its tables, as
+// its manual advises for connections that stay open long. A failure costs speed only.
+func (d *DB) optimize() {
+	if d.dialect != SQLite {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	if _, err := d.writer.ExecContext(ctx, `PRAGMA optimize`); err != nil {
+		d.log.Warn("optimize database", "error", err)
+	}
+}
