@@ -18,8 +18,8 @@ import (
 // connections included.
 const Patience = 4500 * time.Millisecond
 
-// attempts bounds how often one transaction is begun anew after PostgreSQL
-// broke it off because of other transactions.
+// attempts bounds how often one transaction is begun because PostgreSQL broke it
+// off in favour of others or its connection was found dead.
 const attempts = 8
 
 // Options say which database to open.

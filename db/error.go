@@ -44,10 +44,14 @@ func IsUnique(err error) bool {
 }
 
 // brokenOff says that PostgreSQL gave the transaction up in favour of another
-// one, so that the same work may succeed when it is begun anew.
+// one, or that its connection was lost before anything was sent on it, so that
+// the same work may succeed when it is begun anew and cannot be done twice.
 func brokenOff(err error) bool {
 	var p *pgconn.PgError
-	return errors.As(err, &p) && (p.Code == pgSerializationFailure || p.Code == pgDeadlockDetected)
+	if errors.As(err, &p) {
+		return p.Code == pgSerializationFailure || p.Code == pgDeadlockDetected
+	}
+	return pgconn.SafeToRetry(err)
 }
 
 // explain turns what a failed transaction returned into what the caller of
