@@ -1,0 +1,95 @@
+/**
+ * Words for people, in the language that the person chose or the browser asks for.
+ * Reading `t` in a component makes it follow a change of language.
+ */
+import type { Arguments, Catalogue, Key } from './catalogue'
+import { en, type Plural } from './en'
+import { ru } from './ru'
+
+export type { Key } from './catalogue'
+export type Language = 'en' | 'ru'
+export type LanguageChoice = Language | 'system'
+
+const catalogues: Record<Language, Catalogue> = { en, ru }
+const stored = 'besedka.language'
+
+/** The first of the wanted languages that we speak; English if none. */
+export function bestLanguage(wanted: readonly string[]): Language {
+  for (const tag of wanted) {
+    const language = tag.toLowerCase().split('-')[0]
+    if (language === 'en' || language === 'ru') return language
+  }
+  return 'en'
+}
+
+class Words {
+  choice = $state<LanguageChoice>('system')
+  language = $derived<Language>(this.choice === 'system' ? bestLanguage(globalThis.navigator?.languages ?? []) : this.choice)
+
+  /** Reads the stored choice; called once at start. */
+  restore(): void {
+    const choice = localStorage.getItem(stored)
+    if (choice === 'en' || choice === 'ru') this.choice = choice
+    document.documentElement.lang = this.language
+  }
+
+  choose(choice: LanguageChoice): void {
+    this.choice = choice
+    if (choice === 'system') localStorage.removeItem(stored)
+    else localStorage.setItem(stored, choice)
+    document.documentElement.lang = this.language
+  }
+}
+
+export const words = new Words()
+
+/** The message of a key, with its placeholders filled in. Placeholders become text, never markup. */
+export function t<K extends Key>(key: K, ...[values]: Arguments<K>): string {
+  return format(words.language, key, (values ?? {}) as Record<string, string | number>)
+}
+
+/** As t, for a language given. */
+export function format(language: Language, key: Key, values: Record<string, string | number>): string {
+  const message: string | Plural = catalogues[language][key]
+  const text = typeof message === 'string' ? message : (message[pluralOf(language, Number(values.count)) as keyof Plural] ?? message.other)
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = values[name]
+    if (value === undefined) return whole
+    return typeof value === 'number' ? new Intl.NumberFormat(language).format(value) : value
+  })
+}
+
+const rules = { en: new Intl.PluralRules('en'), ru: new Intl.PluralRules('ru') }
+
+function pluralOf(language: Language, count: number): Intl.LDMLPluralRule {
+  return rules[language].select(count)
+}
+
+/** A day as people write it. */
+export function day(time: string): string {
+  return new Intl.DateTimeFormat(words.language, { dateStyle: 'long' }).format(new Date(time))
+}
+
+/** How long ago, in the largest unit that fits. */
+export function ago(time: string, now: number = Date.now()): string {
+  const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000))
+  const relative = new Intl.RelativeTimeFormat(words.language, { numeric: 'auto' })
+  if (seconds < 60) return relative.format(0, 'second')
+  if (seconds < 3600) return relative.format(-Math.floor(seconds / 60), 'minute')
+  if (seconds < 86400) return relative.format(-Math.floor(seconds / 3600), 'hour')
+  return relative.format(-Math.floor(seconds / 86400), 'day')
+}
+
+/** A span as a clock shows it: 0:07, 12:30, 1:02:03. */
+export function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000))
+  const two = (value: number) => String(value).padStart(2, '0')
+  const hours = Math.floor(seconds / 3600)
+  const minutes = Math.floor((seconds % 3600) / 60)
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
+}
+
+/** Names joined as a list of the language. */
+export function list(names: string[]): string {
+  return new Intl.ListFormat(words.language, { type: 'conjunction' }).format(names)
+}

@@ -1,0 +1,25 @@
+import { Problem } from '../api/client'
+import { en } from './en'
+import { type Key, t } from './index.svelte'
+
+/** Says in words what the server refused, in the person's language; an unknown code falls back to what its status means. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Problem)) return t('problem_unexpected', { code: error instanceof Error ? error.name : 'unknown' })
+  if (error.code === 'too_many_attempts' || error.status === 429) {
+    return t('problem_too_many_attempts', { count: error.retryAfterSeconds ?? 30 })
+  }
+  const key = `problem_${error.code}`
+  if (key in en && key !== 'problem_unexpected') return t(key as Exclude<Key, WithValues>)
+  const general = byStatus[error.status]
+  return general ? t(general) : t('problem_unexpected', { code: error.code })
+}
+
+type WithValues = { [K in Key]: Parameters<typeof t<K>> extends [K] ? never : K }[Key]
+
+const byStatus: Record<number, Exclude<Key, WithValues>> = {
+  401: 'problem_unauthenticated',
+  403: 'problem_forbidden',
+  404: 'problem_not_found',
+  410: 'problem_room_ended',
+  503: 'problem_unavailable',
+}
