@@ -1,0 +1,157 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+
+	"besedka"
+)
+
+// Announce tells the streams of a room something that is true only for the
+// moment and is not repeated to who comes back. With to only these see it.
+// "participants_changed" is told at most four times a second, the latest last;
+// anything else at once.
+func (h *Hub) Announce(room besedka.RoomID, kind string, data any, to []besedka.ParticipantID) {
+	h.mu.Lock()
+	f := h.feeds[besedka.RoomTopic(room)]
+	h.mu.Unlock()
+	if f == nil {
+		return
+	}
+	object, err := json.Marshal(data)
+	if err != nil {
+		h.log.Error("announcement cannot be encoded", "kind", kind, "error", err)
+		return
+	}
+	if string(object) == "null" {
+		object = nil
+	}
+	now := h.now()
+	text, err := encode(kind, room, 0, now, object)
+	if err != nil {
+		h.log.Error("announcement cannot be encoded", "kind", kind, "error", err)
+		return
+	}
+	if kind != kindParticipantsChanged || to != nil {
+		f.announce(text, to)
+		return
+	}
+	if f.announceCounts(text, now) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if f.refs > 0 {
+			h.waiting[f] = struct{}{}
+		}
+	}
+}
+
+// HallwayChanged tells everyone with an account that the list of open rooms is
+// another, at most once a second.
+func (h *Hub) HallwayChanged() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hallway.data = emptyObject
+	h.flushHallwayLocked()
+}
+
+func (h *Hub) flushHallwayLocked() {
+	now := h.now()
+	if h.hallway.data == nil || now.Before(h.hallway.next) {
+		return
+	}
+	h.hallway = coalesced{next: now.Add(hallwayEvery)}
+	text := h.encodeOwn(kindHallwayChanged, "", emptyObject)
+	for s := range h.streams {
+		if !s.sub.Participant.IsGuest() {
+			s.push(item{data: text})
+		}
+	}
+}
+
+// tick tells what has waited for its turn.
+func (h *Hub) tick() {
+	h.mu.Lock()
+	h.flushHallwayLocked()
+	feeds := make([]*feed, 0, len(h.waiting))
+	for f := range h.waiting {
+		feeds = append(feeds, f)
+	}
+	clear(h.waiting)
+	h.mu.Unlock()
+	now := h.now()
+	for _, f := range feeds {
+		if !f.flushCounts(now) {
+			continue
+		}
+		h.mu.Lock()
+		if f.refs > 0 {
+			h.waiting[f] = struct{}{}
+		}
+		h.mu.Unlock()
+	}
+}
+
+// CloseCredential ends the streams that were opened with a credential. When it
+// returns nothing more is queued for them; they end after what was committed before.
+func (h *Hub) CloseCredential(c besedka.CredentialID) {
+	h.mu.Lock()
+	var streams []*Stream
+	for s := range h.byCred[c] {
+		streams = append(streams, s)
+	}
+	h.mu.Unlock()
+	h.closeAll(streams)
+}
+
+// CloseParticipant ends a participant's streams of a room, as CloseCredential does.
+func (h *Hub) CloseParticipant(room besedka.RoomID, who besedka.ParticipantID) {
+	h.closeAll(h.ofParticipant(room, who, func(besedka.CredentialID) bool { return false }))
+}
+
+// CloseOthers ends a participant's streams of a room but those of one credential, as CloseCredential does.
+func (h *Hub) CloseOthers(room besedka.RoomID, who besedka.ParticipantID, keep besedka.CredentialID) {
+	h.closeAll(h.ofParticipant(room, who, func(c besedka.CredentialID) bool { return c == keep }))
+}
+
+func (h *Hub) ofParticipant(room besedka.RoomID, who besedka.ParticipantID, keep func(besedka.CredentialID) bool) []*Stream {
+	h.mu.Lock()
+	f := h.feeds[besedka.RoomTopic(room)]
+	h.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var streams []*Stream
+	for s := range f.streams {
+		if s.sub.Participant == who && !keep(s.sub.Credential) {
+			streams = append(streams, s)
+		}
+	}
+	return streams
+}
+
+// closeAll reads the last facts of the streams' topics, so that they learn why, and ends them.
+func (h *Hub) closeAll(streams []*Stream) {
+	if len(streams) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	feeds := make(map[*feed]struct{})
+	for _, s := range streams {
+		for i := range s.lines {
+			if f := s.lines[i].feed; f != nil {
+				feeds[f] = struct{}{}
+			}
+		}
+	}
+	for f := range feeds {
+		if err := f.pump(ctx); err != nil {
+			h.log.Warn("event stream ends without its last facts", "topic", f.topic, "error", err)
+		}
+	}
+	for _, s := range streams {
+		s.finish(ErrClosed)
+	}
+}

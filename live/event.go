@@ -1,0 +1,109 @@
+package live
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"besedka"
+)
+
+// Kinds of events that the hub itself makes or acts upon.
+const (
+	kindHello               = "hello"                // first on every stream
+	kindReset               = "reset"                // facts are missing: fetch the state anew
+	kindHallwayChanged      = "hallway_changed"      // the list of open rooms is another
+	kindParticipantsChanged = "participants_changed" // announced by rooms; coalesced here
+	kindRoomEnded           = "room_ended"           // last fact of a room's topic
+	kindRemovedFromRoom     = "removed_from_room"    // fact of an account's topic that ends the stream of that room
+)
+
+// Event is one message of an event stream.
+type Event struct {
+	// ID is the cursor after this event, to be handed back as Last-Event-ID.
+	// It is "" for what is told once and never repeated.
+	ID string
+	// Data is a JSON object on one line. Streams share it: do not change it.
+	Data []byte
+}
+
+// timeText is RFC 3339 in UTC with milliseconds, as everywhere in the API.
+const timeText = "2006-01-02T15:04:05.000Z07:00"
+
+// body is the JSON of an event.
+type body struct {
+	Kind  string          `json:"kind"`
+	Topic string          `json:"topic"` // "room" or "account"
+	Room  besedka.RoomID  `json:"room,omitempty"`
+	Seq   int64           `json:"seq,omitempty"`
+	At    string          `json:"at"`
+	Data  json.RawMessage `json:"data"`
+}
+
+const (
+	topicRoom    = "room"
+	topicAccount = "account"
+)
+
+var emptyObject = json.RawMessage("{}")
+
+// encode writes the JSON of an event on one line: Marshal compacts data, and
+// inside JSON strings line ends are always escaped.
+func encode(kind string, room besedka.RoomID, seq int64, at time.Time, data json.RawMessage) ([]byte, error) {
+	b := body{Kind: kind, Topic: topicAccount, Room: room, Seq: seq, At: at.UTC().Format(timeText), Data: data}
+	if room != "" {
+		b.Topic = topicRoom
+	}
+	if len(data) == 0 {
+		b.Data = emptyObject
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("encode event %s: %w", kind, err)
+	}
+	return text, nil
+}
+
+// entry is a fact as streams share it: encoded once, however many listen.
+type entry struct {
+	seq  int64
+	to   []besedka.ParticipantID
+	data []byte
+	ends besedka.RoomID // streams of this room end after it; "" for most
+}
+
+func (e *entry) visibleTo(p besedka.ParticipantID) bool {
+	f := besedka.Fact{To: e.to}
+	return f.VisibleTo(p)
+}
+
+// newEntry encodes a fact of a feed.
+func newEntry(f *besedka.Fact, room besedka.RoomID) (*entry, error) {
+	data, err := encode(f.Kind, room, f.Seq, f.At, f.Data)
+	if err != nil {
+		return nil, fmt.Errorf("fact %d of %s: %w", f.Seq, f.Topic, err)
+	}
+	e := &entry{seq: f.Seq, to: f.To, data: data}
+	switch {
+	case room != "" && f.Kind == kindRoomEnded:
+		e.ends = room
+	case room == "" && f.Kind == kindRemovedFromRoom:
+		var d struct {
+			Room besedka.RoomID `json:"room"`
+		}
+		if json.Unmarshal(f.Data, &d) == nil {
+			e.ends = d.Room
+		}
+	}
+	return e, nil
+}
+
+// roomOf gives the room of a room's topic, or "".
+func roomOf(t besedka.Topic) besedka.RoomID {
+	room, ok := strings.CutPrefix(string(t), string(besedka.RoomTopic("")))
+	if !ok {
+		return ""
+	}
+	return besedka.RoomID(room)
+}

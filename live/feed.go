@@ -1,0 +1,290 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"besedka"
+)
+
+const (
+	pageSize  = 256 // facts read from the outbox at once
+	maxRecent = 256 // facts kept encoded for streams that come back
+)
+
+// errGap says that facts between two numbers are no longer in the outbox.
+var errGap = errors.New("facts are missing")
+
+// feed is one topic as long as somebody listens to it. It reads each fact from
+// the outbox once and hands the encoded bytes to every stream.
+type feed struct {
+	topic  besedka.Topic
+	room   besedka.RoomID // "" for an account's topic
+	outbox Outbox
+
+	// Guarded by Hub.mu.
+	refs  int
+	state feedState
+
+	reading chan struct{} // a semaphore: one stream at a time reads old facts, the others then find them in recent
+
+	mu      sync.Mutex
+	ready   bool     // head is known
+	missed  bool     // was woken before it was ready
+	head    int64    // last fact handed out
+	recent  []*entry // the last facts handed out, without a gap, ending at head
+	streams map[*Stream]struct{}
+	counts  coalesced
+}
+
+type feedState int
+
+const (
+	idle feedState = iota
+	queued
+	running
+	runningAgain // woken while running
+)
+
+// coalesced is the latest of a kind of announcement that waits for its turn.
+type coalesced struct {
+	data []byte // nil when none waits
+	next time.Time
+}
+
+func newFeed(t besedka.Topic, o Outbox) *feed {
+	return &feed{
+		topic: t, room: roomOf(t), outbox: o,
+		reading: make(chan struct{}, 1), streams: make(map[*Stream]struct{}),
+	}
+}
+
+// start learns where the topic stands now. It says whether the feed was woken
+// meanwhile and must be read.
+func (f *feed) start(ctx context.Context) (woken bool, err error) {
+	if err := f.lockReading(ctx); err != nil {
+		return false, err
+	}
+	defer f.unlockReading()
+	f.mu.Lock()
+	ready := f.ready
+	f.mu.Unlock()
+	if ready {
+		return false, nil
+	}
+	_, head, err := f.outbox.Head(ctx, f.topic)
+	if err != nil {
+		return false, fmt.Errorf("head of %s: %w", f.topic, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.head, f.ready = head, true
+	return f.missed, nil
+}
+
+func (f *feed) lockReading(ctx context.Context) error {
+	select {
+	case f.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *feed) unlockReading() { <-f.reading }
+
+// attach adds a stream and gives the number of the last fact that it will not be
+// handed: those up to there it reads itself, if it misses any.
+func (f *feed) attach(s *Stream) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.streams[s] = struct{}{}
+	return f.head
+}
+
+func (f *feed) detach(s *Stream) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.streams, s)
+}
+
+// pump reads what is new and hands it to all streams.
+func (f *feed) pump(ctx context.Context) error {
+	for {
+		f.mu.Lock()
+		head, ready := f.head, f.ready
+		if !ready {
+			f.missed = true
+		}
+		f.mu.Unlock()
+		if !ready {
+			return nil
+		}
+		facts, err := f.outbox.FactsAfter(ctx, f.topic, head, pageSize)
+		if err != nil {
+			return fmt.Errorf("facts of %s: %w", f.topic, err)
+		}
+		entries, err := f.encode(facts)
+		if err != nil {
+			return err
+		}
+		f.deliver(entries)
+		if len(facts) < pageSize {
+			return nil
+		}
+	}
+}
+
+func (f *feed) encode(facts []besedka.Fact) ([]*entry, error) {
+	entries := make([]*entry, len(facts))
+	for i := range facts {
+		e, err := newEntry(&facts[i], f.room)
+		if err != nil {
+			return nil, err
+		}
+		entries[i] = e
+	}
+	return entries, nil
+}
+
+// deliver hands entries to all streams. Entries that were handed out already,
+// because two read at once, are left out; where facts are missing the streams
+// are told to begin anew.
+func (f *feed) deliver(entries []*entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range entries {
+		if e.seq <= f.head {
+			continue
+		}
+		if e.seq != f.head+1 {
+			f.recent = nil
+			for s := range f.streams {
+				s.pushReset(f, e.seq-1)
+			}
+		}
+		f.head = e.seq
+		f.remember(e)
+		for s := range f.streams {
+			s.pushEntry(f, e)
+		}
+	}
+}
+
+func (f *feed) remember(e *entry) {
+	if len(f.recent) >= maxRecent {
+		copy(f.recent, f.recent[1:])
+		f.recent = f.recent[:len(f.recent)-1]
+	}
+	f.recent = append(f.recent, e)
+}
+
+// page gives entries after a number that is below head, from memory or from the
+// outbox. Many streams that come back at once make one reading. It returns errGap
+// when the next fact is no longer kept.
+func (f *feed) page(ctx context.Context, after int64) ([]*entry, error) {
+	if p := f.remembered(after); p != nil {
+		return p, nil
+	}
+	if err := f.lockReading(ctx); err != nil {
+		return nil, err
+	}
+	defer f.unlockReading()
+	if p := f.remembered(after); p != nil {
+		return p, nil
+	}
+	facts, err := f.outbox.FactsAfter(ctx, f.topic, after, pageSize)
+	if err != nil {
+		return nil, fmt.Errorf("facts of %s: %w", f.topic, err)
+	}
+	if len(facts) == 0 || facts[0].Seq != after+1 {
+		return nil, errGap
+	}
+	entries, err := f.encode(facts)
+	if err != nil {
+		return nil, err
+	}
+	f.rememberOlder(entries)
+	return entries, nil
+}
+
+// remembered gives the entries after a number out of memory, or nil if the next is not there.
+func (f *feed) remembered(after int64) []*entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.recent) == 0 {
+		return nil
+	}
+	i := after + 1 - f.recent[0].seq
+	if i < 0 || i >= int64(len(f.recent)) {
+		return nil
+	}
+	return append([]*entry(nil), f.recent[i:]...)
+}
+
+// rememberOlder puts entries before those in memory, if they join and there is room.
+func (f *feed) rememberOlder(entries []*entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := f.head + 1
+	if len(f.recent) > 0 {
+		next = f.recent[0].seq
+	}
+	for len(entries) > 0 && entries[len(entries)-1].seq >= next {
+		entries = entries[:len(entries)-1]
+	}
+	if len(entries) == 0 || entries[len(entries)-1].seq != next-1 {
+		return
+	}
+	if over := len(entries) + len(f.recent) - maxRecent; over > 0 {
+		entries = entries[min(over, len(entries)):]
+	}
+	f.recent = append(append(make([]*entry, 0, len(entries)+len(f.recent)), entries...), f.recent...)
+}
+
+// announce hands an event that is told once to those who may see it.
+func (f *feed) announce(data []byte, to []besedka.ParticipantID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.announceLocked(data, to)
+}
+
+func (f *feed) announceLocked(data []byte, to []besedka.ParticipantID) {
+	e := entry{to: to}
+	for s := range f.streams {
+		if e.visibleTo(s.sub.Participant) {
+			s.push(item{data: data})
+		}
+	}
+}
+
+// announceCounts tells data now, or later in its place the latest data when the
+// last telling was too short ago. It says whether some waits.
+func (f *feed) announceCounts(data []byte, now time.Time) (waits bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.data = data
+	return f.flushCountsLocked(now)
+}
+
+// flushCounts tells what waits, if it is due. It says whether some waits still.
+func (f *feed) flushCounts(now time.Time) (waits bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.flushCountsLocked(now)
+}
+
+func (f *feed) flushCountsLocked(now time.Time) (waits bool) {
+	if f.counts.data == nil {
+		return false
+	}
+	if now.Before(f.counts.next) {
+		return true
+	}
+	f.announceLocked(f.counts.data, nil)
+	f.counts = coalesced{next: now.Add(countsEvery(len(f.streams)))}
+	return false
+}
