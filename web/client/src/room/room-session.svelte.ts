@@ -1,0 +1,308 @@
+/**
+ * Being in a room: the seat, the sound both ways, and the state, together. It lives beside the pages, so the room plays on while the person browses.
+ * Everything a person can do in a room is a method here; what goes wrong is said in a toast.
+ */
+import { roomCalls, type RoomCalls } from '../api/calls'
+import { type Client, Problem, refusedWith } from '../api/client'
+import type { LiveEvent, Participant, RemovalReason, RoomView } from '../api/types'
+import { t } from '../i18n/index.svelte'
+import { explain } from '../i18n/problem'
+import type { Notices } from '../toasts.svelte'
+import type { AudioOutput } from './audio-output.svelte'
+import { Listening } from './listening.svelte'
+import { clearMediaSession, showMediaSession } from './media-session'
+import { RoomState } from './room-state.svelte'
+import { Speaking } from './speaking.svelte'
+import { tell } from './tell'
+import { Voices } from './voices'
+
+/** Where the person stands: on the way in, in, or out for one of several reasons. */
+export type Phase = 'entering' | 'in' | 'left' | 'ended' | 'removed' | 'full' | 'taken' | 'gone' | 'failed'
+
+const undoTime = 30_000
+
+export interface SessionOptions {
+  client: Client
+  room: string
+  /** Own account, or guest id. */
+  self: string
+  output: AudioOutput
+  notices: Notices
+  device(): string | null
+  /** The person is out, by whatever way. */
+  over(session: RoomSession): void
+  /** Opens the event stream of the room. */
+  watch(): void
+}
+
+export class RoomSession {
+  phase = $state<Phase>('entering')
+  state = $state.raw<RoomState | null>(null)
+  /** The event stream is away. */
+  isStreamLost = $state(false)
+  /** On stage, and not yet heard since: shows the hint. */
+  isFresh = $state(true)
+  failure = $state('')
+  removalReason = $state<string | null>(null)
+  readonly listening: Listening
+  readonly speaking: Speaking
+  readonly voices: Voices
+  readonly calls: RoomCalls
+  readonly room: string
+  readonly self: string
+  isReconnecting = $derived.by(() => this.phase === 'in' && (this.isStreamLost || this.listening.state === 'lost' || this.speaking.link === 'lost'))
+  private wasReconnecting = false
+
+  constructor(private readonly options: SessionOptions) {
+    const { client, room } = options
+    this.room = room
+    this.self = options.self
+    this.calls = roomCalls(client, room)
+    this.listening = new Listening(client, room, options.output, (problem) => this.refused(problem))
+    this.speaking = new Speaking({
+      client,
+      room,
+      device: options.device,
+      mute: () => this.calls.mute(),
+      unmute: () => this.calls.unmute(),
+      refused: (problem) => (refusedWith(problem, 'not_on_stage') ? this.state?.refetch('now') : this.refused(problem)),
+      replaced: () => options.notices.show(t('toast_microphone_gone')),
+    })
+    this.voices = new Voices({ receivers: () => this.listening.receivers(), own: () => this.speaking.level() })
+  }
+
+  get title(): string {
+    const view = this.state?.view
+    return view ? view.title || t('untitled_room', { name: view.host.name }) : ''
+  }
+
+  /** Takes a seat and begins to listen. */
+  async enter(): Promise<void> {
+    try {
+      this.begin(await this.calls.enter())
+    } catch (error) {
+      this.refused(error)
+    }
+  }
+
+  /** Goes on from the view that opening the room answered with: the creator is seated already. */
+  begin(view: RoomView): void {
+    if (this.phase !== 'entering') return
+    this.state = new RoomState(view, {
+      self: this.self,
+      fetch: () => this.calls.view(),
+      refreshed: (fresh) => this.reconcile(fresh),
+      failed: (error) => this.fetchFailed(error),
+    })
+    this.phase = 'in'
+    this.listening.start()
+    this.voices.start()
+    this.options.watch()
+    showMediaSession(this.title, view.host.name, { leave: () => void this.leave(), toggleMute: () => this.toggleMute() })
+  }
+
+  /** Leaves quietly: the sound stops now, the server is told behind. */
+  async leave(): Promise<void> {
+    const wasIn = this.phase === 'in'
+    this.finish('left')
+    if (wasIn) await this.calls.leave().catch(() => {})
+  }
+
+  /** Gives the room up here because it goes on elsewhere; the seat stays. */
+  yieldSeat(): void {
+    this.finish('taken')
+  }
+
+  /** An event of this room, or about this person's place in it. */
+  event(event: LiveEvent): void {
+    if (this.phase !== 'in' || !this.state) return
+    const before = this.state.view
+    if (event.seq && event.seq > 0 && event.topic === 'room' && event.seq <= before.seq) return
+    this.state.apply(event)
+    tell(event, before, this.self, this.options.notices)
+    this.follow(event)
+  }
+
+  /** The event stream opened or was lost. */
+  streamConnected(isConnected: boolean): void {
+    if (isConnected && this.isStreamLost) {
+      void this.listening.verify()
+      void this.speaking.verify()
+    }
+    this.isStreamLost = !isConnected
+    this.sayReconnected()
+  }
+
+  /** The server, or the network, refused something without which there is no being in the room. */
+  refused(error: unknown): void {
+    if (refusedWith(error, 'removed_from_room')) return this.finish('removed')
+    if (refusedWith(error, 'room_ended')) return this.finish('ended')
+    if (refusedWith(error, 'room_full')) return this.finish('full')
+    if (error instanceof Problem && (error.status === 404 || error.status === 403)) return this.finish('gone')
+    this.failure = explain(error)
+    this.finish('failed')
+  }
+
+  /** The account was told that it was removed from this room, and why. */
+  removed(reason: string | null): void {
+    this.removalReason = reason
+    if (this.phase === 'in' || this.phase === 'gone') this.finish('removed')
+  }
+
+  toggleMute(): void {
+    const me = this.state?.view.me
+    if (!this.state?.isOnStage || me?.silenced) return
+    if (this.speaking.isMuted) void this.unmute()
+    else this.mute()
+  }
+
+  mute(): void {
+    this.speaking.mute()
+    this.options.notices.say(t('say_muted'))
+  }
+
+  async unmute(): Promise<void> {
+    if (!this.state?.isOnStage || this.state.view.me.silenced) return
+    await this.speaking.unmute()
+    if (this.speaking.isMuted) return
+    this.isFresh = false
+    this.options.notices.say(t('say_unmuted'))
+  }
+
+  raiseHand(note: string): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.raiseHand(note)
+      this.patchHand({ raised_at: new Date().toISOString(), note })
+    })
+  }
+
+  lowerHand(): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.lowerHand()
+      this.patchHand(null)
+    })
+  }
+
+  acceptStage(): Promise<boolean> {
+    return this.attempt(async () => this.take(await this.calls.acceptStage()))
+  }
+
+  declineStage(): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.declineStage()
+      this.patchMe({ stage_invitation: null })
+    })
+  }
+
+  acceptHeir(): Promise<boolean> {
+    return this.attempt(async () => this.take(await this.calls.acceptHeir()))
+  }
+
+  declineHeir(): Promise<boolean> {
+    this.patchMe({ heir_offer: false })
+    return this.attempt(() => this.calls.declineHeir())
+  }
+
+  /** Removes a person; the toast offers to undo it for as long as the server allows. */
+  remove(person: Pick<Participant, 'account' | 'name'>, reason: RemovalReason, note: string): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.remove(person.account, reason, note)
+      this.options.notices.show(t('removed_toast', { name: person.name }), {
+        forMilliseconds: undoTime,
+        action: { label: t('undo'), run: () => void this.undoRemoval(person) },
+      })
+      this.state?.refetch('now')
+    })
+  }
+
+  undoRemoval(person: Pick<Participant, 'account' | 'name'>): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.undoRemoval(person.account)
+      this.options.notices.show(t('removed_undone', { name: person.name }))
+    })
+  }
+
+  end(): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.end()
+      this.finish('ended')
+    })
+  }
+
+  /** Runs a command of the room; says what went wrong. True if it went well. A view in the answer is taken over. */
+  async attempt(command: () => Promise<RoomView | object | void>): Promise<boolean> {
+    try {
+      const answer = await command()
+      if (answer && 'participants' in answer) this.take(answer)
+      return true
+    } catch (error) {
+      this.options.notices.show(explain(error), { isProblem: true })
+      this.state?.refetch('soon')
+      return false
+    }
+  }
+
+  private take(view: RoomView): void {
+    this.state?.replace(view)
+    this.reconcile(view)
+  }
+
+  /** Brings the microphone in line with what the server says of the person. */
+  private reconcile(view: RoomView): void {
+    if (view.ended_at) return this.finish('ended')
+    const { role, silenced, muted } = view.me
+    if (role === null || role === 'listener') this.stepOff()
+    else if (silenced) this.speaking.mute()
+    else if (muted && this.speaking.link === 'live' && this.speaking.muteTold(true)) this.options.notices.interrupt(t('say_muted_by'))
+    this.sayReconnected()
+  }
+
+  private follow(event: LiveEvent): void {
+    const isSelf = event.data.account === this.self
+    if (event.kind === 'room_ended') this.finish('ended')
+    if (event.kind === 'removed' && isSelf) this.finish('removed')
+    if (event.kind === 'moved_to_audience' && isSelf) this.stepOff()
+    if (event.kind === 'silenced' && isSelf) this.speaking.mute()
+    if (event.kind === 'speaker_joined' && isSelf) this.isFresh = true
+    if (event.kind === 'mute_changed' && isSelf && event.data.muted === true && this.speaking.muteTold(true)) {
+      this.options.notices.interrupt(t('say_muted_by'))
+      this.options.notices.show(t('say_muted_by'))
+    }
+  }
+
+  private stepOff(): void {
+    this.speaking.stop()
+    this.isFresh = true
+  }
+
+  private fetchFailed(error: unknown): void {
+    if (error instanceof Problem && [403, 404, 410].includes(error.status)) this.refused(error)
+    else if (this.phase === 'in') this.state?.refetch('calm')
+  }
+
+  private patchHand(hand: RoomView['me']['hand']): void {
+    this.patchMe({ hand })
+    this.state?.refetch('soon')
+  }
+
+  private patchMe(change: Partial<RoomView['me']>): void {
+    if (this.state) this.state.view = { ...this.state.view, me: { ...this.state.view.me, ...change } }
+  }
+
+  private sayReconnected(): void {
+    if (this.wasReconnecting && !this.isReconnecting && this.phase === 'in') this.options.notices.say(t('say_reconnected'))
+    this.wasReconnecting = this.isReconnecting
+  }
+
+  private finish(phase: Phase): void {
+    if (this.phase !== 'entering' && this.phase !== 'in' && !(this.phase === 'gone' && phase === 'removed')) return
+    this.phase = phase
+    this.speaking.stop()
+    this.listening.stop()
+    this.voices.stop()
+    this.state?.stop()
+    clearMediaSession()
+    if (phase === 'ended') this.options.notices.interrupt(t('say_ended'))
+    this.options.over(this)
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * Asks for what speech needs in an offer: Opus with in-band FEC and DTX (RFC 7587, section 6.1: useinbandfec, usedtx), one channel.
+ * Everything else of the offer stays as the browser made it.
+ */
+export function shapeSpeech(sdp: string): string {
+  const payload = /^a=rtpmap:(\d+) opus\/48000\/2\r?$/im.exec(sdp)?.[1]
+  if (!payload) return sdp
+  const wanted = { useinbandfec: '1', usedtx: '1' }
+  const line = new RegExp(`^a=fmtp:${payload} (.*?)(\\r?)$`, 'm')
+  if (!line.test(sdp)) {
+    return sdp.replace(new RegExp(`^(a=rtpmap:${payload} .*?)(\\r?)$`, 'm'), (_, rtpmap: string, end: string) => `${rtpmap}${end}\na=fmtp:${payload} ${parameters('', wanted)}${end}`)
+  }
+  return sdp.replace(line, (_, given: string, end: string) => `a=fmtp:${payload} ${parameters(given, wanted)}${end}`)
+}
+
+function parameters(given: string, wanted: Record<string, string>): string {
+  const pairs = new Map(given.split(';').filter(Boolean).map((pair) => pair.trim().split('=', 2) as [string, string]))
+  for (const [name, value] of Object.entries(wanted)) pairs.set(name, value)
+  return [...pairs].map(([name, value]) => (value === undefined ? name : `${name}=${value}`)).join(';')
+}
+
+/** An empty trickle fragment (RFC 8840) that only asks whether the session is still there. */
+export function emptyFragment(localSDP: string): string {
+  const ufrag = /^a=ice-ufrag:(.*?)\r?$/m.exec(localSDP)?.[1] ?? ''
+  const pwd = /^a=ice-pwd:(.*?)\r?$/m.exec(localSDP)?.[1] ?? ''
+  return `a=ice-ufrag:${ufrag}\r\na=ice-pwd:${pwd}\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\na=end-of-candidates\r\n`
+}
