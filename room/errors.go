@@ -1,0 +1,36 @@
+package room
+
+import "besedka"
+
+// Errors of the rules. Each is final for the state it met: nothing was changed.
+var (
+	ErrEnded            = besedka.NewError(besedka.Gone, "room_ended")
+	ErrRemoved          = besedka.NewError(besedka.Forbidden, "removed_from_room")
+	ErrRoomFull         = besedka.NewError(besedka.Conflict, "room_full")
+	ErrStageFull        = besedka.NewError(besedka.Conflict, "stage_full")
+	ErrTooManyRooms     = besedka.NewError(besedka.Conflict, "too_many_rooms")
+	ErrNotInRoom        = besedka.NewError(besedka.Conflict, "not_in_room")
+	ErrNotOnStage       = besedka.NewError(besedka.Conflict, "not_on_stage")
+	ErrOnStage          = besedka.NewError(besedka.Conflict, "already_on_stage")
+	ErrHandsClosed      = besedka.NewError(besedka.Forbidden, "hands_closed")
+	ErrNotInvited       = besedka.NewError(besedka.Conflict, "not_invited")
+	ErrConsentNeeded    = besedka.NewError(besedka.Conflict, "consent_needed")
+	ErrNotASpeaker      = besedka.NewError(besedka.Conflict, "not_a_speaker")
+	ErrModeratorsOnly   = besedka.NewError(besedka.Forbidden, "moderators_only")
+	ErrHostOnly         = besedka.NewError(besedka.Forbidden, "host_only")
+	ErrHostProtected    = besedka.NewError(besedka.Forbidden, "host_protected")
+	ErrNotYourModerator = besedka.NewError(besedka.Forbidden, "not_your_moderator")
+	ErrHandOverFirst    = besedka.NewError(besedka.Conflict, "hand_over_first")
+	ErrNotYourself      = besedka.NewError(besedka.Conflict, "not_yourself")
+	ErrNotOffered       = besedka.NewError(besedka.Conflict, "not_offered")
+	ErrUndoTooLate      = besedka.NewError(besedka.Conflict, "undo_too_late")
+	ErrGuestsListen     = besedka.NewError(besedka.Forbidden, "guests_only_listen")
+	ErrGuestsNotAllowed = besedka.NewError(besedka.Forbidden, "guests_not_allowed")
+	ErrTooManyPicks     = besedka.NewError(besedka.Conflict, "too_many_picks")
+	ErrTitleInvalid     = besedka.NewError(besedka.Invalid, "title_invalid")
+	ErrNoteInvalid      = besedka.NewError(besedka.Invalid, "note_invalid")
+	ErrKindInvalid      = besedka.NewError(besedka.Invalid, "kind_invalid")
+	ErrHandsInvalid     = besedka.NewError(besedka.Invalid, "hands_invalid")
+	ErrRoleInvalid      = besedka.NewError(besedka.Invalid, "role_invalid")
+	ErrReasonInvalid    = besedka.NewError(besedka.Invalid, "reason_invalid")
+)

@@ -1,0 +1,123 @@
+package room
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"besedka"
+)
+
+// Bounds of the hallway.
+const (
+	maxFaces = 5
+	maxCards = 200
+)
+
+// Card is a room in the hallway.
+type Card struct {
+	ID            besedka.RoomID `json:"id"`
+	Title         string         `json:"title"`
+	Kind          Kind           `json:"kind"`
+	StartedAt     time.Time      `json:"started_at"`
+	Host          Person         `json:"host"`
+	Faces         []Face         `json:"faces"`
+	Counts        CardCounts     `json:"counts"`
+	GuestsAllowed bool           `json:"guests_allowed"`
+
+	friends int // whom the viewer follows, in it
+}
+
+// Face is somebody named on a card.
+type Face struct {
+	Account  besedka.AccountID `json:"account"`
+	Name     string            `json:"name"`
+	Username string            `json:"username"`
+	OnStage  bool              `json:"on_stage"`
+	Role     besedka.Role      `json:"role"`
+}
+
+// CardCounts says how many are in a room: all, and on stage.
+type CardCounts struct {
+	All     int `json:"all"`
+	OnStage int `json:"on_stage"`
+}
+
+// Hallway lists the open rooms that the account may come into: those with more
+// people whom it follows first, then the newest. It writes nothing and waits
+// for no command.
+func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Card, error) {
+	a := Actor{Who: account.Participant()}
+	mine := s.follows.of(ctx, account)
+	where := map[besedka.RoomID][]besedka.AccountID{}
+	for _, id := range mine {
+		if t, seated := s.index.find(id.Participant()); seated {
+			where[t.room] = append(where[t.room], id)
+		}
+	}
+	cards := []Card{}
+	for _, c := range s.all() {
+		if s.see(ctx, c, a) != nil {
+			continue
+		}
+		c.mu.RLock()
+		card := c.state.card(where[c.id])
+		ended := c.state.Ended()
+		c.mu.RUnlock()
+		if !ended {
+			cards = append(cards, card)
+		}
+	}
+	slices.SortFunc(cards, func(a, b Card) int {
+		return cmp.Or(cmp.Compare(b.friends, a.friends), b.StartedAt.Compare(a.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
+	cards = cards[:min(len(cards), maxCards)]
+	s.nameCards(ctx, cards)
+	return cards, nil
+}
+
+// card composes a room's card for somebody who follows friends, who sit in it:
+// they are named first, then moderators, then the stage.
+func (s *State) card(friends []besedka.AccountID) Card {
+	counts := s.counts()
+	card := Card{ID: s.info.ID, Title: s.info.Title, Kind: s.info.Kind, StartedAt: s.info.StartedAt,
+		Host: Person{ID: s.info.Host}, Counts: CardCounts{counts.All, counts.OnStage}, GuestsAllowed: s.info.GuestsAllowed}
+	stage := s.stageOrder()
+	rank := func(account besedka.AccountID) int {
+		if i := slices.Index(stage, account); i >= 0 {
+			return i
+		}
+		return len(stage)
+	}
+	friends = slices.DeleteFunc(friends, func(f besedka.AccountID) bool { return s.roleOf(f) == "" })
+	slices.SortStableFunc(friends, func(a, b besedka.AccountID) int { return cmp.Compare(rank(a), rank(b)) })
+	card.friends = len(friends)
+	named := unique(append(friends[:min(len(friends), maxFaces)], stage[:min(len(stage), maxFaces)]...))
+	for _, account := range named[:min(len(named), maxFaces)] {
+		role := s.roleOf(account)
+		card.Faces = append(card.Faces, Face{Account: account, OnStage: role.OnStage(), Role: role})
+	}
+	if card.Faces == nil {
+		card.Faces = []Face{}
+	}
+	return card
+}
+
+func (s *Service) nameCards(ctx context.Context, cards []Card) {
+	var ids []besedka.AccountID
+	for i := range cards {
+		ids = append(ids, cards[i].Host.ID)
+		for _, f := range cards[i].Faces {
+			ids = append(ids, f.Account)
+		}
+	}
+	people := s.people.show(ctx, ids)
+	for i := range cards {
+		cards[i].Host = people[cards[i].Host.ID]
+		for j := range cards[i].Faces {
+			f := &cards[i].Faces[j]
+			f.Name, f.Username = people[f.Account].Name, people[f.Account].Username
+		}
+	}
+}

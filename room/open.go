@@ -1,0 +1,117 @@
+package room
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"besedka"
+)
+
+// Opening is what a room is opened with.
+type Opening struct {
+	Title         string // optional
+	Kind          Kind
+	GuestsAllowed bool                // open rooms only
+	Invite        []besedka.AccountID // people picked into the room
+}
+
+// check returns the opening with its text tidied, or what is wrong with it.
+func (o Opening) check() (Opening, error) {
+	title, ok := cleanText(o.Title, MaxTitle)
+	if !ok {
+		return o, ErrTitleInvalid.In("title")
+	}
+	o.Title = title
+	if !slices.Contains([]Kind{KindOpen, KindSocial, KindClosed}, o.Kind) {
+		return o, ErrKindInvalid.In("kind")
+	}
+	if o.GuestsAllowed && o.Kind != KindOpen {
+		return o, ErrGuestsNotAllowed.In("guests_allowed")
+	}
+	if len(o.Invite) > 100 {
+		return o, ErrTooManyPicks.In("invite")
+	}
+	return o, nil
+}
+
+// Open begins a room with its host seated on stage. The host is among the
+// picked, so that handing over does not shut them out of a closed room.
+func Open(id besedka.RoomID, a Actor, host Person, o Opening, now time.Time) (*State, error) {
+	o, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	s := newState()
+	s.info = Info{ID: id, Title: o.Title, Kind: o.Kind, Host: host.ID, Hands: HandsEveryone,
+		GuestsAllowed: o.GuestsAllowed, StartedAt: now}
+	s.tell("room_opened", fields{"title": o.Title, "kind": o.Kind, "host": host.ID})
+	s.sit(a, now)
+	s.takeStage(host.ID, besedka.RoleHost, now)
+	s.picks.put(host.ID, Pick{By: host.ID, At: now})
+	for _, account := range o.Invite {
+		s.pick(host, account, now)
+	}
+	return s, nil
+}
+
+// SetTitle changes the title. Moderators only.
+func (s *State) SetTitle(by besedka.AccountID, title string) error {
+	if err := s.needModerator(by); err != nil {
+		return err
+	}
+	title, ok := cleanText(title, MaxTitle)
+	if !ok {
+		return ErrTitleInvalid.In("title")
+	}
+	if title != s.info.Title {
+		s.info.Title = title
+		s.tell("room_titled", fields{"title": title, "by": by})
+	}
+	return nil
+}
+
+// Pick asks an account into the room, which also admits it to a social or
+// closed one; there only moderators may. Nobody is asked twice.
+func (s *State) Pick(by Person, target besedka.AccountID, now time.Time) error {
+	if err := s.needSeat(by.ID); err != nil {
+		return err
+	}
+	if s.info.Kind != KindOpen && !s.roleOf(by.ID).Moderates() {
+		return ErrModeratorsOnly
+	}
+	if s.removals.has(target.Participant()) || s.barred.has(target.Participant()) {
+		return ErrRemoved
+	}
+	if len(s.picks.rows) >= MaxPicks && !s.picks.has(target) {
+		return ErrTooManyPicks
+	}
+	s.pick(by, target, now)
+	return nil
+}
+
+func (s *State) pick(by Person, target besedka.AccountID, now time.Time) {
+	if s.picks.has(target) {
+		return
+	}
+	s.picks.put(target, Pick{By: by.ID, At: now})
+	s.tellAccount(target, "room_invited", fields{"room": s.info.ID, "title": s.info.Title, "by": by})
+}
+
+// cleanText trims text and says whether it may be shown to others: valid
+// UTF-8, at most max runes, no control characters, no line separators and
+// nothing that turns the direction of the text around it.
+func cleanText(text string, max int) (string, bool) {
+	text = strings.TrimSpace(text)
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > max {
+		return "", false
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
+			return "", false
+		}
+	}
+	return text, true
+}

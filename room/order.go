@@ -1,0 +1,171 @@
+package room
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"besedka"
+)
+
+// The order of faces (E2): host, moderators, speakers by their time on stage;
+// then the audience followed by somebody on stage, then the others; within
+// both whom the viewer follows first, then by time of entry.
+
+// crowd is the audience of a room in the order that is the same for everybody.
+// It is never changed once made.
+type crowd struct {
+	order    []besedka.AccountID
+	place    map[besedka.AccountID]int  // in order
+	followed map[besedka.AccountID]bool // by somebody on stage
+	splitAt  int                        // order[:splitAt] are the followed
+}
+
+// How fresh a crowd is. Small ones are made anew for every change.
+const (
+	crowdEvery    = 250 * time.Millisecond // at most so often when it is large
+	followedFor   = 60 * time.Second       // follow edges are asked anew
+	crowdLargeAt  = 500
+	followedBatch = 1000
+)
+
+// crowdCache keeps the crowd of a room between reads. mu lets one reader make it.
+type crowdCache struct {
+	mu      sync.Mutex
+	crowd   *crowd
+	change  int64
+	made    time.Time
+	stage   []besedka.AccountID
+	asked   map[besedka.AccountID]bool // whom the graph was asked about, and its answer
+	askedAt time.Time
+}
+
+// crowdOf is the room's audience in order.
+func (s *Service) crowdOf(ctx context.Context, c *conversation) *crowd {
+	k := &c.crowd
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := s.now()
+	c.mu.RLock()
+	change := c.change
+	fresh := k.crowd != nil && now.Sub(k.askedAt) < followedFor &&
+		(change == k.change || len(k.crowd.order) > crowdLargeAt && now.Sub(k.made) < crowdEvery)
+	var stage []besedka.AccountID
+	var entered map[besedka.AccountID]time.Time
+	if !fresh {
+		stage, entered = c.state.onStage(), c.state.audience()
+	}
+	c.mu.RUnlock()
+	if fresh {
+		return k.crowd
+	}
+	slices.Sort(stage)
+	if !slices.Equal(stage, k.stage) || now.Sub(k.askedAt) >= followedFor {
+		k.asked, k.askedAt, k.stage = map[besedka.AccountID]bool{}, now, stage
+	}
+	s.ask(ctx, k, entered)
+	k.crowd, k.change, k.made = newCrowd(entered, k.asked), change, now
+	return k.crowd
+}
+
+// ask asks the graph about those in the audience whom it was not asked about yet.
+func (s *Service) ask(ctx context.Context, k *crowdCache, entered map[besedka.AccountID]time.Time) {
+	maps.DeleteFunc(k.asked, func(account besedka.AccountID, _ bool) bool {
+		_, here := entered[account]
+		return !here
+	})
+	var missing []besedka.AccountID
+	for account := range entered {
+		if _, known := k.asked[account]; !known {
+			missing = append(missing, account)
+		}
+	}
+	if len(k.stage) == 0 {
+		return
+	}
+	for batch := range slices.Chunk(missing, followedBatch) {
+		answer, err := s.graph.FollowedBySome(ctx, batch, k.stage)
+		if err != nil {
+			s.log.Warn("followed by speakers not found", "error", err)
+			return
+		}
+		for _, account := range batch {
+			k.asked[account] = answer[account]
+		}
+	}
+}
+
+func newCrowd(entered map[besedka.AccountID]time.Time, followed map[besedka.AccountID]bool) *crowd {
+	w := &crowd{order: slices.Collect(maps.Keys(entered)), place: make(map[besedka.AccountID]int, len(entered)),
+		followed: maps.Clone(followed)}
+	slices.SortFunc(w.order, func(a, b besedka.AccountID) int {
+		return cmp.Or(-compareBool(w.followed[a], w.followed[b]), entered[a].Compare(entered[b]), cmp.Compare(a, b))
+	})
+	for i, account := range w.order {
+		w.place[account] = i
+		if w.followed[account] {
+			w.splitAt = i + 1
+		}
+	}
+	return w
+}
+
+func compareBool(a, b bool) int { return int(bit(a) - bit(b)) }
+
+// audience lists the accounts that listen, with their time of entry.
+func (s *State) audience() map[besedka.AccountID]time.Time {
+	entered := make(map[besedka.AccountID]time.Time, len(s.seats.rows))
+	for who, seat := range s.seats.rows {
+		if account := who.Account(); account != "" && !s.stage.has(account) {
+			entered[account] = seat.EnteredAt
+		}
+	}
+	return entered
+}
+
+// stageOrder lists the stage: host, moderators, speakers.
+func (s *State) stageOrder() []besedka.AccountID {
+	rank := map[besedka.Role]int{besedka.RoleHost: 0, besedka.RoleModerator: 1, besedka.RoleSpeaker: 2}
+	list := s.onStage()
+	slices.SortStableFunc(list, func(a, b besedka.AccountID) int {
+		return cmp.Compare(rank[s.stage.rows[a].Role], rank[s.stage.rows[b].Role])
+	})
+	return list
+}
+
+// audienceOrder lists at most maxAudienceShown of the audience for the viewer,
+// who is always among them if in it.
+func (s *State) audienceOrder(a Actor, w *crowd, mine []besedka.AccountID) []besedka.AccountID {
+	var first [2][]besedka.AccountID // whom the viewer follows: among the followed by speakers, among the others
+	chosen := map[besedka.AccountID]bool{}
+	for _, account := range mine {
+		if i, ok := w.place[account]; ok {
+			part := compareBool(i >= w.splitAt, false)
+			first[part] = append(first[part], account)
+			chosen[account] = true
+		}
+	}
+	list := make([]besedka.AccountID, 0, min(len(w.order), maxAudienceShown)+1)
+	add := func(accounts []besedka.AccountID, skip map[besedka.AccountID]bool) {
+		for _, account := range accounts {
+			if len(list) >= maxAudienceShown {
+				return
+			}
+			if !skip[account] && s.roleOf(account) == besedka.RoleListener {
+				list = append(list, account)
+			}
+		}
+	}
+	for part, rest := range [][]besedka.AccountID{w.order[:w.splitAt], w.order[w.splitAt:]} {
+		slices.SortFunc(first[part], func(a, b besedka.AccountID) int { return cmp.Compare(w.place[a], w.place[b]) })
+		add(first[part], nil)
+		add(rest, chosen)
+	}
+	if me := a.Who.Account(); s.roleOf(me) == besedka.RoleListener && !slices.Contains(list, me) {
+		list = append(list[:min(len(list), maxAudienceShown-1)], me)
+	}
+	return list
+}

@@ -1,0 +1,145 @@
+package room
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"besedka"
+)
+
+// Bounds of what is remembered about people, so that reads stay cheap with
+// thousands of listeners.
+const (
+	namesFor     = 5 * time.Minute
+	maxNames     = 50_000
+	followsFor   = 30 * time.Second
+	maxFollows   = 200_000 // ids in all
+	maxFollowing = 5_000   // ids of one account that count for the order of faces
+)
+
+// names remembers names for a while.
+type names struct {
+	find People
+	now  func() time.Time
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	known map[besedka.AccountID]named
+}
+
+type named struct {
+	person Person
+	at     time.Time
+}
+
+// look finds names; ids without an account are left out.
+func (n *names) look(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]Person, error) {
+	found, missing := n.remembered(ids, namesFor)
+	if len(missing) == 0 {
+		return found, nil
+	}
+	fresh, err := n.find(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.known)+len(fresh) > maxNames {
+		clear(n.known)
+	}
+	for id, p := range fresh {
+		found[id] = p
+		n.known[id] = named{p, n.now()}
+	}
+	return found, nil
+}
+
+// show is look for reads, which go on without what cannot be found now: an old
+// name, or none, is better than no answer.
+func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.AccountID]Person {
+	found, err := n.look(ctx, ids)
+	if err != nil {
+		n.log.Warn("names not found", "error", err)
+		found, _ = n.remembered(ids, 1<<62)
+	}
+	for _, id := range ids {
+		if _, ok := found[id]; !ok {
+			found[id] = Person{ID: id}
+		}
+	}
+	return found
+}
+
+func (n *names) remembered(ids []besedka.AccountID, age time.Duration) (found map[besedka.AccountID]Person, missing []besedka.AccountID) {
+	found = make(map[besedka.AccountID]Person, len(ids))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	for _, id := range ids {
+		if k, ok := n.known[id]; ok && now.Sub(k.at) < age {
+			found[id] = k.person
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	return found, missing
+}
+
+// follows remembers for a short while whom people follow. It orders faces and
+// never decides what somebody may see.
+type follows struct {
+	graph Graph
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	known map[besedka.AccountID]followList
+	size  int
+}
+
+type followList struct {
+	ids []besedka.AccountID
+	at  time.Time
+}
+
+// of lists whom the account follows; it must not be changed.
+func (f *follows) of(ctx context.Context, account besedka.AccountID) []besedka.AccountID {
+	if account == "" {
+		return nil
+	}
+	f.mu.Lock()
+	k, ok := f.known[account]
+	f.mu.Unlock()
+	if ok && f.now().Sub(k.at) < followsFor {
+		return k.ids
+	}
+	ids, err := f.graph.Following(ctx, account)
+	if err != nil {
+		f.log.Warn("follows not found", "error", err)
+		return k.ids
+	}
+	ids = ids[:min(len(ids), maxFollowing)]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.size+len(ids) > maxFollows {
+		clear(f.known)
+		f.size = 0
+	}
+	f.size += len(ids) + 1 - len(f.known[account].ids)
+	f.known[account] = followList{ids, f.now()}
+	return ids
+}
+
+func (f *follows) forget(account besedka.AccountID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if k, ok := f.known[account]; ok {
+		f.size -= len(k.ids) + 1
+		delete(f.known, account)
+	}
+}
+
+// ForgetFollows makes the next read see whom the account follows now.
+func (s *Service) ForgetFollows(account besedka.AccountID) { s.follows.forget(account) }

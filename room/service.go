@@ -1,0 +1,322 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"besedka"
+	"besedka/db"
+)
+
+// Graph answers who follows whom.
+type Graph interface {
+	// FollowedByAny says whether any of by follows target.
+	FollowedByAny(ctx context.Context, target besedka.AccountID, by []besedka.AccountID) (bool, error)
+	// FollowedBySome says which of targets are followed by any of by.
+	FollowedBySome(ctx context.Context, targets, by []besedka.AccountID) (map[besedka.AccountID]bool, error)
+	// Following lists whom an account follows.
+	Following(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error)
+}
+
+// People finds the names of accounts; unknown ids are left out.
+type People func(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]Person, error)
+
+// Person is an account as others see it.
+type Person struct {
+	ID       besedka.AccountID `json:"id"`
+	Username string            `json:"username"`
+	Name     string            `json:"name"`
+}
+
+// Deps is what rooms need. All of it must be given.
+type Deps struct {
+	DB       *db.DB
+	Graph    Graph
+	People   People
+	Gate     Gate
+	Announce Announcer
+	Now      func() time.Time
+	Random   io.Reader // safe for several goroutines
+	Log      *slog.Logger
+}
+
+// Service holds the open rooms of the instance. It is safe for concurrent use.
+// It starts no goroutine of its own: somebody has to call Run.
+type Service struct {
+	store    store
+	graph    Graph
+	people   *names
+	follows  *follows
+	gate     Gate
+	announce Announcer
+	now      func() time.Time
+	random   io.Reader
+	log      *slog.Logger
+
+	turns turns
+	index index
+
+	mu    sync.RWMutex
+	rooms map[besedka.RoomID]*conversation
+}
+
+// New makes the service; call Recover before serving.
+func New(d Deps) *Service {
+	return &Service{
+		store: store{d.DB}, graph: d.Graph, gate: d.Gate, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
+		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
+		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
+		turns:   turns{waiting: map[besedka.ParticipantID]*turn{}},
+		index:   index{seats: map[besedka.ParticipantID]sitting{}},
+		rooms:   map[besedka.RoomID]*conversation{},
+	}
+}
+
+// Recover loads every open room, as at start. Who was on stage, had a hand up
+// or was invited to the stage gets a seat that waits LostFor for them.
+func (s *Service) Recover(ctx context.Context) error {
+	ids, err := s.store.open(ctx)
+	if err != nil {
+		return fmt.Errorf("recover rooms: %w", err)
+	}
+	for _, id := range ids {
+		if _, err := s.find(ctx, id); err != nil {
+			return fmt.Errorf("recover rooms: %w", err)
+		}
+	}
+	return nil
+}
+
+// known is the room if it is in memory, or nil.
+func (s *Service) known(id besedka.RoomID) *conversation {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.rooms[id]
+}
+
+// find is the room, loaded if need be. A room that has ended is found, but not kept.
+func (s *Service) find(ctx context.Context, id besedka.RoomID) (*conversation, error) {
+	if c := s.known(id); c != nil {
+		return c, nil
+	}
+	if id == "" || len(id) > 64 {
+		return nil, besedka.ErrNotFound
+	}
+	st, version, seq, err := s.store.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c := newConversation(st, version, seq)
+	if st.Ended() {
+		return c, nil
+	}
+	c.lock()
+	defer s.unlock(c)
+	s.mu.Lock()
+	if other := s.rooms[id]; other != nil {
+		s.mu.Unlock()
+		return other, nil
+	}
+	s.rooms[id] = c
+	s.mu.Unlock()
+	s.seatOnly(c, func(st *State) { st.recoverSeats(moment(s.now())) })
+	return c, nil
+}
+
+func (s *Service) all() []*conversation {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Values(s.rooms))
+}
+
+// followed says whether a moderator on stage follows the actor, where that decides.
+func (s *Service) followed(ctx context.Context, c *conversation, a Actor) (bool, error) {
+	c.mu.RLock()
+	asks, by := c.state.asksGraph(a), c.state.moderators()
+	c.mu.RUnlock()
+	if !asks || len(by) == 0 {
+		return false, nil
+	}
+	return s.graph.FollowedByAny(ctx, a.Who.Account(), by)
+}
+
+// see returns nil if the actor may see the room and it is open.
+func (s *Service) see(ctx context.Context, c *conversation, a Actor) error {
+	followed, err := s.followed(ctx, c, a)
+	if err != nil {
+		return err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	switch standing := c.state.standing(a, followed); {
+	case standing == stranger:
+		return besedka.ErrNotFound
+	case standing == expelled:
+		return ErrRemoved
+	case c.state.Ended():
+		return ErrEnded
+	}
+	return nil
+}
+
+// See returns nil if the actor may see the room now. To somebody removed it
+// does not exist; ErrEnded is for those who might have seen it.
+func (s *Service) See(ctx context.Context, room besedka.RoomID, a Actor) error {
+	c, err := s.find(ctx, room)
+	if err != nil {
+		return err
+	}
+	return unknown(s.see(ctx, c, a))
+}
+
+// unknown hides from somebody removed that the room exists.
+func unknown(err error) error {
+	if besedka.AsError(err).Is(ErrRemoved) {
+		return besedka.ErrNotFound
+	}
+	return err
+}
+
+// MayAddGuest returns nil if a guest's token may be made for the room by the
+// actor; the zero Actor is somebody who is not signed in.
+func (s *Service) MayAddGuest(ctx context.Context, room besedka.RoomID, a Actor) error {
+	c, err := s.find(ctx, room)
+	if err != nil {
+		return err
+	}
+	c.mu.RLock()
+	allowed := c.state.info.GuestsAllowed
+	ended := c.state.Ended()
+	c.mu.RUnlock()
+	switch {
+	case allowed && ended:
+		return ErrEnded
+	case allowed && a.Who == "":
+		return nil
+	}
+	if err := unknown(s.see(ctx, c, a)); err != nil {
+		return err
+	}
+	if !allowed {
+		return ErrGuestsNotAllowed
+	}
+	return nil
+}
+
+// Run sweeps once a second until ctx is done.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			s.Sweep(ctx)
+		}
+	}
+}
+
+// Sweep does what the time demands: it gives up seats nobody came back to,
+// writes what could not be written, offers rooms to heirs, ends rooms that are
+// empty or have none, and forgets rooms that have ended. Run calls it.
+func (s *Service) Sweep(ctx context.Context) {
+	rooms := s.all()
+	now := moment(s.now())
+	for _, c := range rooms {
+		s.expire(c, now)
+	}
+	for _, c := range rooms {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := s.tend(ctx, c, now); err != nil {
+			s.log.Warn("room not tended; trying again", "room", c.id, "error", err)
+			if besedka.AsError(err).Kind == besedka.Unavailable {
+				return
+			}
+		}
+	}
+}
+
+// expire gives up seats. It needs no database.
+func (s *Service) expire(c *conversation, now time.Time) {
+	c.mu.RLock()
+	due := c.state.due(now)
+	c.mu.RUnlock()
+	if len(due) == 0 {
+		return
+	}
+	c.lock()
+	defer s.unlock(c)
+	s.seatOnly(c, func(st *State) {
+		for _, who := range st.due(now) {
+			st.Leave(who, now)
+		}
+	})
+}
+
+// forgetAfter is how long a room that has ended is still known in memory.
+const forgetAfter = time.Minute
+
+// tend does what may need the database.
+func (s *Service) tend(ctx context.Context, c *conversation, now time.Time) error {
+	c.mu.RLock()
+	idle := !c.state.untidy() && !c.state.watches()
+	forget := c.state.Ended() && now.Sub(c.state.info.EndedAt) >= forgetAfter
+	c.mu.RUnlock()
+	if forget {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.rooms, c.id)
+		return nil
+	}
+	c.lock()
+	defer s.unlock(c)
+	if c.suspect {
+		if err := s.reload(ctx, c); err != nil {
+			return err
+		}
+	}
+	if idle {
+		return nil
+	}
+	return s.do(ctx, c, func(st *State) error {
+		st.Tidy(now)
+		st.Watch(now)
+		return nil
+	})
+}
+
+// Stats counts what is there now.
+type Stats struct {
+	Rooms        int
+	Participants int // seats
+	Guests       int // among them
+	OnStage      int
+	Hands        int
+}
+
+// Stats counts the open rooms and who is in them.
+func (s *Service) Stats() Stats {
+	var total Stats
+	for _, c := range s.all() {
+		c.mu.RLock()
+		counts := c.state.counts()
+		if !c.state.Ended() {
+			total.Rooms++
+		}
+		total.Participants += counts.All
+		total.Guests += counts.Guests
+		total.OnStage += counts.OnStage
+		total.Hands += len(c.state.hands.rows)
+		c.mu.RUnlock()
+	}
+	return total
+}

@@ -1,0 +1,245 @@
+package room
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"besedka"
+)
+
+// Bounds of a view.
+const (
+	maxAudienceShown = 500
+	maxQueueShown    = 500
+)
+
+// View is a room as one participant may see it: the JSON of GET /rooms/{room}.
+type View struct {
+	ID            besedka.RoomID `json:"id"`
+	Title         string         `json:"title"`
+	Kind          Kind           `json:"kind"`
+	Host          Person         `json:"host"`
+	StartedAt     time.Time      `json:"started_at"`
+	EndedAt       *time.Time     `json:"ended_at"`
+	GuestsAllowed bool           `json:"guests_allowed"`
+	Hands         Hands          `json:"hands"`
+	Seq           int64          `json:"seq"`
+	Counts        Counts         `json:"counts"`
+
+	Participants []Participant `json:"participants"`
+
+	// For moderators only; absent for others.
+	Queue    []QueuedHand        `json:"queue,omitzero"`
+	Invited  []besedka.AccountID `json:"invited,omitzero"`
+	Removals []RecentRemoval     `json:"removals,omitzero"`
+
+	Me Me `json:"me"`
+}
+
+// Counts says how many are in a room.
+type Counts struct {
+	All      int `json:"all"`
+	OnStage  int `json:"on_stage"`
+	Audience int `json:"audience"` // with an account
+	Guests   int `json:"guests"`
+}
+
+// Participant is somebody shown in a room. Guests are counted, not shown.
+type Participant struct {
+	Account            besedka.AccountID `json:"account"`
+	Username           string            `json:"username"`
+	Name               string            `json:"name"`
+	Role               besedka.Role      `json:"role"`
+	CSRC               uint32            `json:"csrc,omitempty"`
+	Muted              bool              `json:"muted"`
+	Silenced           bool              `json:"silenced"`
+	Connected          bool              `json:"connected"`
+	EnteredAt          time.Time         `json:"entered_at"`
+	OnStageSince       *time.Time        `json:"on_stage_since,omitempty"`
+	FollowedBySpeakers bool              `json:"followed_by_speakers"`
+}
+
+// QueuedHand is a raised hand as moderators see it.
+type QueuedHand struct {
+	Account            besedka.AccountID `json:"account"`
+	Username           string            `json:"username"`
+	Name               string            `json:"name"`
+	Note               string            `json:"note"`
+	RaisedAt           time.Time         `json:"raised_at"`
+	FollowedBySpeakers bool              `json:"followed_by_speakers"`
+}
+
+// RecentRemoval is a removal that may still be undone.
+type RecentRemoval struct {
+	Account   besedka.ParticipantID `json:"account"`
+	Name      string                `json:"name"`
+	Reason    string                `json:"reason"`
+	RemovedAt time.Time             `json:"removed_at"`
+}
+
+// Me is what concerns the viewer.
+type Me struct {
+	Participant     besedka.ParticipantID `json:"participant"`
+	Role            *besedka.Role         `json:"role"`
+	Seated          bool                  `json:"seated"`
+	Hand            *OwnHand              `json:"hand"`
+	StageInvitation *OwnInvitation        `json:"stage_invitation"`
+	HeirOffer       bool                  `json:"heir_offer"`
+	Muted           bool                  `json:"muted"`
+	Silenced        bool                  `json:"silenced"`
+}
+
+// OwnHand is the viewer's raised hand and its place in the queue, from 1.
+type OwnHand struct {
+	RaisedAt time.Time `json:"raised_at"`
+	Note     string    `json:"note"`
+	Place    int       `json:"place,omitempty"`
+}
+
+// OwnInvitation asks the viewer on stage.
+type OwnInvitation struct {
+	By Person `json:"by"`
+}
+
+// counts says how many are here.
+func (s *State) counts() Counts {
+	c := Counts{All: len(s.seats.rows), Guests: s.guests}
+	for account := range s.stage.rows {
+		if s.seats.has(account.Participant()) {
+			c.OnStage++
+		}
+	}
+	c.Audience = c.All - c.OnStage - c.Guests
+	return c
+}
+
+// View is the room as the actor may see it; it writes nothing and waits for no
+// command. To somebody removed the room does not exist.
+func (s *Service) View(ctx context.Context, room besedka.RoomID, a Actor) (*View, error) {
+	c, err := s.find(ctx, room)
+	if err != nil {
+		return nil, err
+	}
+	if err := unknown(s.see(ctx, c, a)); err != nil {
+		return nil, err
+	}
+	crowd := s.crowdOf(ctx, c)
+	mine := s.follows.of(ctx, a.Who.Account())
+
+	c.mu.RLock()
+	v := c.state.view(a, crowd, mine, moment(s.now()))
+	v.Seq = c.seq
+	c.mu.RUnlock()
+	s.nameAll(ctx, v)
+	return v, nil
+}
+
+// view composes what the actor sees, without names. Guests see the stage only.
+func (s *State) view(a Actor, crowd *crowd, mine []besedka.AccountID, now time.Time) *View {
+	v := &View{ID: s.info.ID, Title: s.info.Title, Kind: s.info.Kind, Host: Person{ID: s.info.Host},
+		StartedAt: s.info.StartedAt, GuestsAllowed: s.info.GuestsAllowed, Hands: s.info.Hands, Counts: s.counts()}
+	if s.Ended() {
+		v.EndedAt = &s.info.EndedAt
+	}
+	shown := s.stageOrder()
+	if !a.Who.IsGuest() {
+		shown = append(shown, s.audienceOrder(a, crowd, mine)...)
+	}
+	v.Participants = make([]Participant, 0, len(shown))
+	for _, account := range shown {
+		v.Participants = append(v.Participants, s.participant(account, crowd))
+	}
+	v.Me = s.me(a.Who)
+	if s.Role(a.Who).Moderates() {
+		s.forModerators(v, crowd, now)
+	}
+	return v
+}
+
+func (s *State) participant(account besedka.AccountID, crowd *crowd) Participant {
+	seat := s.seats.rows[account.Participant()]
+	voice := s.voices.rows[account]
+	p := Participant{Account: account, Role: s.roleOf(account), CSRC: voice.CSRC, Muted: seat.shownMuted(),
+		Silenced: voice.SilencedBy != "", Connected: !seat.Lost, EnteredAt: seat.EnteredAt}
+	if place, ok := s.stage.get(account); ok {
+		p.OnStageSince = &place.Since
+	} else {
+		p.FollowedBySpeakers = crowd.followed[account]
+	}
+	return p
+}
+
+func (s *State) me(who besedka.ParticipantID) Me {
+	m := Me{Participant: who}
+	seat, here := s.seats.get(who)
+	if !here {
+		return m
+	}
+	role := s.Role(who)
+	account := who.Account()
+	m.Role, m.Seated = &role, true
+	m.Muted, m.Silenced = seat.shownMuted(), s.voices.rows[account].SilencedBy != ""
+	m.HeirOffer = account != "" && s.vigil.Offered == account
+	if hand, up := s.hands.get(account); up {
+		m.Hand = &OwnHand{RaisedAt: hand.RaisedAt, Note: hand.Note, Place: slices.Index(s.queue(), account) + 1}
+	}
+	if i, ok := s.invited.get(account); ok {
+		m.StageInvitation = &OwnInvitation{By: Person{ID: i.By}}
+	}
+	return m
+}
+
+// forModerators adds the queue, the open invitations and what may be undone.
+func (s *State) forModerators(v *View, crowd *crowd, now time.Time) {
+	v.Queue, v.Invited, v.Removals = []QueuedHand{}, []besedka.AccountID{}, []RecentRemoval{}
+	queue := s.queue()
+	for _, account := range queue[:min(len(queue), maxQueueShown)] {
+		hand := s.hands.rows[account]
+		v.Queue = append(v.Queue, QueuedHand{Account: account, Note: hand.Note, RaisedAt: hand.RaisedAt,
+			FollowedBySpeakers: crowd.followed[account]})
+	}
+	for account := range s.invited.rows {
+		v.Invited = append(v.Invited, account)
+	}
+	slices.Sort(v.Invited)
+	for _, who := range s.recentRemovals(now) {
+		r := s.removals.rows[who]
+		v.Removals = append(v.Removals, RecentRemoval{Account: who, Reason: r.Reason, RemovedAt: r.At})
+	}
+}
+
+// nameAll fills in names, in one look.
+func (s *Service) nameAll(ctx context.Context, v *View) {
+	ids := []besedka.AccountID{v.Host.ID}
+	for i := range v.Participants {
+		ids = append(ids, v.Participants[i].Account)
+	}
+	for i := range v.Queue {
+		ids = append(ids, v.Queue[i].Account)
+	}
+	for i := range v.Removals {
+		if account := v.Removals[i].Account.Account(); account != "" {
+			ids = append(ids, account)
+		}
+	}
+	if v.Me.StageInvitation != nil {
+		ids = append(ids, v.Me.StageInvitation.By.ID)
+	}
+	people := s.people.show(ctx, ids)
+	v.Host = people[v.Host.ID]
+	for i := range v.Participants {
+		p := &v.Participants[i]
+		p.Username, p.Name = people[p.Account].Username, people[p.Account].Name
+	}
+	for i := range v.Queue {
+		q := &v.Queue[i]
+		q.Username, q.Name = people[q.Account].Username, people[q.Account].Name
+	}
+	for i := range v.Removals {
+		v.Removals[i].Name = people[v.Removals[i].Account.Account()].Name
+	}
+	if v.Me.StageInvitation != nil {
+		v.Me.StageInvitation.By = people[v.Me.StageInvitation.By.ID]
+	}
+}
