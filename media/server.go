@@ -2,58 +2,265 @@ package media
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/netip"
+	"sync"
+	"time"
 
 	"besedka"
+	"besedka/fanout"
+)
+
+const (
+	// maxHalfOpen bounds sessions that have been answered but are not live.
+	maxHalfOpen     = 1000
+	defaultSessions = 20000
+	sweepEvery      = time.Second
 )
 
 // Server is one media endpoint. Its methods may be called from any goroutine.
-type Server struct{ cfg Config }
+type Server struct {
+	cfg        Config
+	log        *slog.Logger
+	identity   identity
+	sock       *fanout.Socket
+	tcp        net.Listener
+	candidates []string
+
+	tables  tables
+	revoked credentialSet
+	streams streamSet
+	events  eventQueue
+	count   counters
+	packets fanout.Counters
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	shaking chan struct{} // one token for each handshake under way
+	wg      sync.WaitGroup
+}
 
 // Listen opens the sockets and starts the server.
-func Listen(cfg Config) (*Server, error) { return &Server{cfg: cfg}, nil }
+func Listen(cfg Config) (*Server, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.OnSession == nil {
+		cfg.OnSession = func(Event) {}
+	}
+	if cfg.MaxSessions <= 0 {
+		cfg.MaxSessions = defaultSessions
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Log, tables: newTables(), shaking: make(chan struct{}, handshakesAtOnce),
+		streams: streamSet{all: make(map[*stream]struct{}), byAddr: make(map[netip.Addr]int)},
+	}
+	var err error
+	if s.identity, err = newIdentity(cfg.Random, cfg.Now()); err != nil {
+		return nil, fmt.Errorf("media certificate: %w", err)
+	}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	addrs := cfg.Advertise
+	if len(addrs) == 0 {
+		if addrs, err = localAddrs(s.Addr().Addr()); err != nil {
+			s.shut()
+			return nil, err
+		}
+	}
+	s.candidates = candidates(addrs, s.Addr().Port())
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.events.init(cfg.OnSession)
+	s.wg.Add(4)
+	go s.receive()
+	go s.acceptStreams()
+	go s.sweep()
+	go s.events.run(&s.wg)
+	return s, nil
+}
 
-// Close ends every session and waits for the server's goroutines.
-func (s *Server) Close() error { return nil }
+// open opens UDP and TCP on the same port. Where the port is ours to choose,
+// one that is free for both is looked for.
+func (s *Server) open() (err error) {
+	for range 20 {
+		if s.sock, err = fanout.OpenSocket(s.cfg.Listen); err != nil {
+			return err
+		}
+		if s.tcp, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(s.sock.Addr())); err == nil {
+			return nil
+		}
+		_ = s.sock.Close()
+		if s.cfg.Listen.Port() != 0 {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Server) shut() {
+	_ = s.tcp.Close()
+	_ = s.sock.Close()
+}
+
+// maxAdvertise bounds the addresses in an answer.
+const maxAdvertise = 8
+
+// localAddrs is what to advertise when listening on addr.
+func localAddrs(addr netip.Addr) ([]netip.Addr, error) {
+	if !addr.IsUnspecified() {
+		return []netip.Addr{addr}, nil
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	var list, loopback []netip.Addr
+	for _, a := range all {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		ip, ok := netip.AddrFromSlice(n.IP)
+		ip = ip.Unmap()
+		switch {
+		case !ok || addr.Is4() && !ip.Is4() || ip.IsLinkLocalUnicast():
+		case ip.IsLoopback():
+			loopback = append(loopback, ip)
+		case len(list) < maxAdvertise:
+			list = append(list, ip)
+		}
+	}
+	if len(list) == 0 {
+		list = loopback
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no address to advertise")
+	}
+	return list, nil
+}
 
 // Addr is the address the server listens on, with the port it really has.
-func (s *Server) Addr() netip.AddrPort { return s.cfg.Listen }
+func (s *Server) Addr() netip.AddrPort { return s.sock.Addr() }
 
-// Grant gives or changes what a participant may do in a room.
-func (s *Server) Grant(room besedka.RoomID, who besedka.ParticipantID, g Grant) {}
-
-// Revoke takes the grant away and ends the participant's sessions in the room.
-func (s *Server) Revoke(room besedka.RoomID, who besedka.ParticipantID) {}
-
-// EndRoom revokes every grant of the room.
-func (s *Server) EndRoom(room besedka.RoomID) {}
-
-// CloseCredential ends every session made with the credential.
-func (s *Server) CloseCredential(cred besedka.CredentialID) {}
-
-// CloseOthers ends the participant's sessions in the room that were made with another credential.
-func (s *Server) CloseOthers(room besedka.RoomID, who besedka.ParticipantID, keep besedka.CredentialID) {
+// Close ends every session, tells so, and waits for the server's goroutines.
+func (s *Server) Close() error {
+	s.cancel()
+	for _, p := range s.tables.places(nil) {
+		s.EndRoom(p.room)
+	}
+	s.shut()
+	s.streams.close()
+	s.events.close()
+	s.wg.Wait()
+	return nil
 }
 
-// Answer answers an SDP offer with a new session.
-func (s *Server) Answer(ctx context.Context, dir Direction, room besedka.RoomID, who besedka.ParticipantID,
-	cred besedka.CredentialID, offer []byte) (Session, error) {
-	return Session{}, ErrBusy.Because(errors.New("not listening"))
+func (s *Server) newFloor() *fanout.Floor {
+	ssrc, err := randomUint32(s.cfg.Random)
+	if err != nil {
+		panic("no randomness: " + err.Error())
+	}
+	return fanout.NewFloor(s.sock, &s.packets, ssrc|1) // never 0
 }
 
-// CloseSession ends a session; besedka.ErrNotFound if it is not that participant's.
-func (s *Server) CloseSession(id SessionID, room besedka.RoomID, who besedka.ParticipantID) error {
-	return besedka.ErrNotFound
+// sweep does once a second what no packet brings about.
+func (s *Server) sweep() {
+	defer s.wg.Done()
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	var sessions []*session
+	var places []*place
+	for {
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+		now := s.cfg.Now()
+		sessions = s.tables.sessions(sessions[:0])
+		for _, x := range sessions {
+			s.sweepSession(x, now)
+		}
+		places = s.tables.places(places[:0])
+		for _, p := range places {
+			s.sweepPlace(p, now)
+		}
+		clear(sessions)
+		clear(places)
+		s.revoked.prune(now)
+	}
 }
 
-// Trickle takes an ICE fragment for a session; besedka.ErrNotFound if it is not that participant's.
-func (s *Server) Trickle(id SessionID, room besedka.RoomID, who besedka.ParticipantID, frag []byte) error {
-	return besedka.ErrNotFound
+func (s *Server) sweepSession(x *session, now time.Time) {
+	defer s.survive(x)
+	if why := x.expired(now); why != "" {
+		s.log.Debug("session ended", "session", x.id, "direction", x.dir.String(), "why", why)
+		s.count.expired.Add(1)
+		s.end(x)
+	}
 }
 
-// Stats counts what the server has done since it started.
-type Stats struct{ Sessions int64 }
+func (s *Server) sweepPlace(p *place, now time.Time) {
+	defer s.survive(nil)
+	p.floor.Sweep(now)
+}
 
-// Stats is a snapshot of the counters.
-func (s *Server) Stats() Stats { return Stats{} }
+// survive is deferred around the work for one session: a panic ends that
+// session and no other.
+func (s *Server) survive(x *session) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	s.count.panics.Add(1)
+	s.log.Error("panic in a media session", "panic", r)
+	if x != nil {
+		s.end(x)
+	}
+}
+
+// credentialSet remembers closed credentials long enough for requests that
+// were authenticated before to have ended.
+type credentialSet struct {
+	mu  sync.Mutex
+	all map[besedka.CredentialID]time.Time
+}
+
+const credentialFor = 5 * time.Minute
+
+func (c *credentialSet) add(cred besedka.CredentialID, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil {
+		c.all = make(map[besedka.CredentialID]time.Time)
+	}
+	c.all[cred] = now
+}
+
+func (c *credentialSet) has(cred besedka.CredentialID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.all[cred]
+	return ok
+}
+
+func (c *credentialSet) prune(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for cred, at := range c.all {
+		if now.Sub(at) > credentialFor {
+			delete(c.all, cred)
+		}
+	}
+}

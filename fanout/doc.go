@@ -1,0 +1,36 @@
+// Package fanout is the packet path of a room: one speaker's Opus to any
+// number of listeners.
+//
+// A Floor is a set of speakers and the listeners who hear them. (A room has
+// one; an interpretation channel would be another.) Speakers hand their
+// packets in as plain RTP. The loudest few occupy slots; a packet in a slot is
+// rewritten once for each class of listeners, who share its plaintext: source,
+// timestamp and payload belong to the room, and the CSRC names the speaker.
+// Only encryption and a 32-bit base of the sequence number are a listener's
+// own. What is sealed is gathered in a batch and leaves in one system call.
+//
+//	Speaker.Forward → view.place (which slot) → slot.admit (index, timestamp, cache)
+//	    → class.header (once) → out.seal (each listener) → Batch → sendmmsg
+//
+// Listeners who can play three streams share a view of three slots; those who
+// offered one or two share a view of that many, chosen by the same rule, so
+// that a player with one stream hears the dominant speaker. Somebody on stage
+// never hears himself: in the view of three his record passes over the slot
+// that carries him, and a player with fewer streams on stage gets a view of his
+// own that leaves him out.
+//
+// The rules for the slow: a datagram that the kernel does not take is gone, as
+// on any network; a stream path (Sink) refuses what does not fit into its
+// bounded queue; retransmissions come from one cache per slot within a budget
+// per listener. Nobody waits for anybody.
+//
+// No sequence number of a listener is ever used for two different packets,
+// because AES-GCM must never seal twice under one nonce (RFC 7714 §8.4):
+// indices of a slot only grow, a late packet is taken only into an index that
+// the cache knows to be empty, and a listener is served no index from before
+// his own base last moved.
+//
+// Floor.mu guards everything of a floor: its speakers, views and listeners. It
+// is held while a packet is sealed and sent, so that after Close of a speaker or
+// a listener nothing more of his is under way.
+package fanout

@@ -1,0 +1,124 @@
+package fanout
+
+import "time"
+
+const (
+	// loudFloor is the level in −dBov down to which a packet counts as sound.
+	loudFloor = 60
+	// mediumLevel stands for the level of those who send none.
+	mediumLevel = 40
+	// Budget of a speaker: 100 packets a second is 10 ms framing; half as much
+	// again for retransmissions and clocks that run fast.
+	packetsPerSecond = 150
+	packetBurst      = 75
+)
+
+// Speaker is somebody on a floor who may be heard. Its methods may be called
+// from any goroutine.
+type Speaker struct {
+	floor   *Floor
+	csrc    uint32
+	forward bool
+	gone    bool
+
+	loudness float64   // 127 − level, smoothed
+	soundAt  time.Time // last packet with sound
+	heardAt  time.Time // last packet
+	budget   bucket
+}
+
+// bucket is a token bucket.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take says whether one more fits at a rate per second with a burst.
+func (b *bucket) take(now time.Time, rate, burst float64) bool {
+	if b.at.IsZero() {
+		b.tokens = burst
+	} else if d := now.Sub(b.at); d > 0 {
+		b.tokens = min(burst, b.tokens+rate*d.Seconds())
+	}
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// Forward takes a packet from the speaker's up session: authentic and not a
+// replay. It returns when every listener's copy has been handed to the system.
+func (sp *Speaker) Forward(now time.Time, p Packet) {
+	f := sp.floor
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counters.Received.Add(1)
+	switch {
+	case sp.gone || !sp.forward:
+		f.counters.DropMuted.Add(1)
+	case !sp.budget.take(now, packetsPerSecond, packetBurst):
+		f.counters.DropRate.Add(1)
+	case len(p.Payload) == 0:
+		f.counters.DropPadding.Add(1)
+		f.skipLocked(sp, &p)
+	case len(p.Payload) > MaxPayload:
+		f.counters.DropSize.Add(1)
+	default:
+		p.csrc = sp.csrc
+		sp.listen(now, &p)
+		f.forwardLocked(sp, &p, now)
+	}
+}
+
+// SetForward opens or shuts the speaker's mouth. After SetForward(false) has
+// returned none of his packets is sent.
+func (sp *Speaker) SetForward(now time.Time, forward bool) {
+	sp.floor.mu.Lock()
+	defer sp.floor.mu.Unlock()
+	if sp.forward && !forward {
+		sp.floor.silenceLocked(sp, now)
+	}
+	sp.forward = forward
+}
+
+// SetCSRC changes the speaker's number.
+func (sp *Speaker) SetCSRC(csrc uint32) {
+	sp.floor.mu.Lock()
+	defer sp.floor.mu.Unlock()
+	sp.csrc = csrc
+}
+
+// Close takes the speaker off the floor. After it has returned none of his packets is sent.
+func (sp *Speaker) Close(now time.Time) {
+	f := sp.floor
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !sp.gone {
+		sp.gone = true
+		f.silenceLocked(sp, now)
+		f.speakers--
+	}
+}
+
+// listen follows how loud the speaker is: quickly up, slowly down.
+func (sp *Speaker) listen(now time.Time, p *Packet) {
+	level := p.Level
+	if level == NoLevel {
+		level = mediumLevel
+	}
+	if isDTX(p.Payload) {
+		level = 127
+	}
+	if level <= loudFloor {
+		sp.soundAt = now
+	}
+	sp.heardAt = now
+	x := float64(127 - level)
+	if x > sp.loudness {
+		sp.loudness += (x - sp.loudness) / 3
+	} else {
+		sp.loudness += (x - sp.loudness) / 16
+	}
+}

@@ -1,0 +1,283 @@
+package media
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/logging"
+
+	"besedka/fanout"
+)
+
+const (
+	// handshakesAtOnce bounds the memory that handshakes take.
+	handshakesAtOnce = 256
+	handshakeFor     = 12 * time.Second
+	flightEvery      = 200 * time.Millisecond
+	dtlsMTU          = 1200
+)
+
+// handshake is what a DTLS handshake leaves behind; the connection itself is
+// dropped, because it costs 43 KB (MEDIA.md B2).
+type handshake struct {
+	ours, theirs fanout.Keys
+	farewell     *recordKey
+	flight       [][]byte // our last flight, if we were the server
+}
+
+// identity is the server's certificate: made at start, kept in memory only.
+type identity struct {
+	certificate tls.Certificate
+	fingerprint string // as in SDP
+}
+
+func newIdentity(random io.Reader, now time.Time) (identity, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
+	if err != nil {
+		return identity{}, err
+	}
+	serial := make([]byte, 16)
+	if _, err := io.ReadFull(random, serial); err != nil {
+		return identity{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).SetBytes(serial),
+		Subject:      pkix.Name{CommonName: "media"},
+		NotBefore:    now.AddDate(0, 0, -1),
+		NotAfter:     now.AddDate(1, 0, 0),
+	}
+	der, err := x509.CreateCertificate(random, template, template, key.Public(), key)
+	if err != nil {
+		return identity{}, err
+	}
+	sum := sha256.Sum256(der)
+	hex := make([]string, len(sum))
+	for i, b := range sum {
+		hex[i] = fmt.Sprintf("%02X", b)
+	}
+	return identity{
+		certificate: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		fingerprint: strings.Join(hex, ":"),
+	}, nil
+}
+
+// beginLocked starts the handshake. s.mu is held.
+func (s *session) beginLocked() {
+	s.state = shaking
+	s.pipe = newPipe(s)
+	s.server.wg.Add(1)
+	go s.shake(s.pipe)
+}
+
+// shake runs one handshake in its own goroutine, which ends with it.
+func (s *session) shake(p *pipe) {
+	defer s.server.wg.Done()
+	ctx, cancel := context.WithTimeout(s.server.ctx, handshakeFor)
+	defer cancel()
+	select {
+	case s.server.shaking <- struct{}{}:
+		defer func() { <-s.server.shaking }()
+	case <-ctx.Done():
+		s.server.count.handshakeFailures.Add(1)
+		s.server.end(s)
+		return
+	}
+	h, err := s.negotiate(ctx, p)
+	p.cut()
+	if err != nil {
+		s.server.count.handshakeFailures.Add(1)
+		s.server.log.Debug("handshake failed", "session", s.id, "error", err)
+		s.server.end(s)
+		return
+	}
+	s.establish(h)
+}
+
+var errPeer = errors.New("certificate does not match the fingerprint in the offer")
+
+// negotiate speaks DTLS 1.2 with ECDHE and AES-GCM (RFC 8827 §6.5) and exports
+// the SRTP keys (RFC 5764 §4.2).
+func (s *session) negotiate(ctx context.Context, p *pipe) (h *handshake, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.server.count.panics.Add(1)
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	conn, err := s.dial(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	profile, ok := conn.SelectedSRTPProtectionProfile()
+	state, known := conn.ConnectionState()
+	if !ok || !known {
+		return nil, errors.New("no SRTP profile agreed")
+	}
+	keys := fanout.Profile(profile)
+	material, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, 2*(fanout.KeyLen+keys.SaltLen()))
+	if err != nil {
+		return nil, err
+	}
+	client, server, err := fanout.SplitKeys(keys, material)
+	if err != nil {
+		return nil, err
+	}
+	h = &handshake{ours: server, theirs: client, farewell: p.secrets.peerKey(s.active)}
+	if s.active {
+		h.ours, h.theirs = client, server
+	} else {
+		h.flight = p.lastFlight()
+	}
+	return h, nil
+}
+
+// dial sets the handshake up; nothing is sent yet.
+func (s *session) dial(p *pipe) (*dtls.Conn, error) {
+	common := []dtls.Option{
+		dtls.WithCertificates(s.server.identity.certificate),
+		dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
+		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
+		dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+		// Who the peer is was said in the offer: the fingerprint, and nothing else (RFC 5763 §5).
+		dtls.WithInsecureSkipVerify(true),
+		dtls.WithVerifyPeerCertificate(func(raw [][]byte, _ [][]*x509.Certificate) error {
+			if len(raw) == 0 || sha256.Sum256(raw[0]) != s.fingerprint {
+				return errPeer
+			}
+			return nil
+		}),
+		dtls.WithLoggerFactory(silent),
+		dtls.WithMTU(dtlsMTU),
+		dtls.WithFlightInterval(flightEvery),
+		dtls.WithKeyLogWriter(&p.secrets),
+	}
+	if s.active {
+		options := make([]dtls.ClientOption, len(common))
+		for i, o := range common {
+			options[i] = o
+		}
+		return dtls.ClientWithOptions(p, pipeAddr, options...)
+	}
+	options := make([]dtls.ServerOption, len(common), len(common)+2)
+	for i, o := range common {
+		options[i] = o
+	}
+	options = append(options, dtls.WithClientAuth(dtls.RequireAnyClientCert),
+		dtls.WithInsecureSkipVerifyHello(true)) // the ICE check has proved the address already
+	return dtls.ServerWithOptions(p, pipeAddr, options...)
+}
+
+var silent = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
+
+// pipe is the packet connection that pion/dtls sees while the handshake lasts.
+// After cut nothing goes in or out, above all no close_notify: the peer stays
+// connected to a DTLS association that only we have forgotten.
+type pipe struct {
+	session *session
+	in      chan []byte
+	off     chan struct{}
+	once    sync.Once
+	secrets secrets
+
+	mu     sync.Mutex
+	flight [][]byte // datagrams written since the last read
+	read   bool
+}
+
+// pipeDepth is how many datagrams wait for the handshake; the peer repeats what is lost.
+const pipeDepth = 16
+
+var pipeAddr = &net.UDPAddr{IP: net.IPv4zero, Port: 9}
+
+func newPipe(s *session) *pipe {
+	return &pipe{session: s, in: make(chan []byte, pipeDepth), off: make(chan struct{})}
+}
+
+func (p *pipe) cut() { p.once.Do(func() { close(p.off) }) }
+
+func (p *pipe) push(b []byte) {
+	p.secrets.see(b)
+	select {
+	case p.in <- append([]byte(nil), b...):
+	default:
+	}
+}
+
+// ReadFrom implements net.PacketConn.
+func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
+	select {
+	case d := <-p.in:
+		p.mu.Lock()
+		p.read = true
+		p.mu.Unlock()
+		return copy(b, d), pipeAddr, nil
+	case <-p.off:
+		return 0, nil, net.ErrClosed
+	}
+}
+
+// WriteTo implements net.PacketConn: it sends to wherever the session is.
+func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
+	p.secrets.see(b)
+	p.mu.Lock()
+	if p.read {
+		p.flight, p.read = nil, false
+	}
+	p.flight = append(p.flight, append([]byte(nil), b...))
+	p.mu.Unlock()
+	p.session.mu.Lock()
+	defer p.session.mu.Unlock()
+	select {
+	case <-p.off:
+	default:
+		p.session.server.send(p.session.path, b)
+	}
+	return len(b), nil
+}
+
+func (p *pipe) lastFlight() [][]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.flight
+}
+
+// Close implements net.PacketConn.
+func (p *pipe) Close() error {
+	p.cut()
+	return nil
+}
+
+// LocalAddr implements net.PacketConn.
+func (p *pipe) LocalAddr() net.Addr { return pipeAddr }
+
+// SetDeadline implements net.PacketConn.
+func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
+
+// SetReadDeadline implements net.PacketConn. A deadline in the past is how
+// pion/transport unblocks a reader for good.
+func (p *pipe) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && !t.After(time.Now()) {
+		p.cut()
+	}
+	return nil
+}
+
+// SetWriteDeadline implements net.PacketConn.
+func (p *pipe) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,117 @@
+package media
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// receive reads the UDP socket until it is closed. Several sockets would each
+// have their own.
+func (s *Server) receive() {
+	defer s.wg.Done()
+	in := s.sock.NewInbox()
+	for {
+		n, err := in.Read()
+		if err != nil {
+			return
+		}
+		now := s.cfg.Now()
+		for i := range n {
+			b, from := in.Datagram(i)
+			s.packet(b, path{addr: from}, now)
+		}
+	}
+}
+
+// packet takes one packet from a path: the demultiplexing of RFC 7983 §7.
+func (s *Server) packet(b []byte, from path, now time.Time) {
+	s.count.packets.Add(1)
+	if len(b) < 2 {
+		s.count.unknown.Add(1)
+		return
+	}
+	switch c := b[0]; {
+	case c <= 3:
+		s.stunPacket(b, from, now)
+	case c >= 20 && c <= 63:
+		if x := s.on(from); x != nil {
+			s.dtlsPacket(x, b, from, now)
+		}
+	case c >= 128 && c <= 191:
+		if x := s.on(from); x != nil {
+			s.srtpPacket(x, b, from, now)
+		}
+	default:
+		s.count.unknown.Add(1)
+	}
+}
+
+// on is the session of a path, or nil.
+func (s *Server) on(from path) *session {
+	var x *session
+	if from.tcp != nil {
+		x = from.tcp.bound()
+	} else {
+		x = s.tables.addr(from.addr)
+	}
+	if x == nil {
+		s.count.unknown.Add(1)
+	}
+	return x
+}
+
+func (s *Server) stunPacket(b []byte, from path, now time.Time) {
+	m, ok := parseSTUN(b)
+	if !ok {
+		s.count.stunRefused.Add(1)
+		return
+	}
+	var number uint32
+	if m.kind == stunRequest {
+		number, ok = numberOf(m.username)
+	} else {
+		number = binary.BigEndian.Uint32(m.id[:])
+	}
+	var x *session
+	if ok {
+		x = s.tables.number(number)
+	}
+	if x == nil {
+		s.count.stunRefused.Add(1)
+		return
+	}
+	defer s.survive(x)
+	if m.kind == stunRequest {
+		x.check(&m, b, from, now)
+	} else {
+		x.proved(&m, b, from, now)
+	}
+}
+
+func (s *Server) dtlsPacket(x *session, b []byte, from path, now time.Time) {
+	defer s.survive(x)
+	if x.record(b, from, now) {
+		s.count.farewells.Add(1)
+		s.end(x)
+	}
+}
+
+func (s *Server) srtpPacket(x *session, b []byte, from path, now time.Time) {
+	defer s.survive(x)
+	if b[1] >= 192 && b[1] <= 223 { // RFC 5761 §4
+		x.controlPacket(b, from, now)
+	} else {
+		x.mediaPacket(b, from, now)
+	}
+}
+
+// send sends one packet along a path. What cannot be sent is lost, as on any network.
+func (s *Server) send(to path, b []byte) {
+	if to.tcp != nil {
+		to.tcp.Send(b)
+		return
+	}
+	if !to.none() {
+		_ = s.sock.Send(b, to.addr)
+	}
+}
