@@ -1,0 +1,167 @@
+package account
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"besedka"
+	"besedka/db"
+)
+
+// Config is what a Service needs besides the database.
+type Config struct {
+	URL    string // where people reach the instance, as https://example.org
+	Now    func() time.Time
+	Random io.Reader // safe for several goroutines, as crypto/rand.Reader
+	Log    *slog.Logger
+}
+
+// Service is everything about accounts. It is safe for use by several goroutines.
+type Service struct {
+	db     *db.DB
+	url    string
+	now    func() time.Time
+	random io.Reader
+	log    *slog.Logger
+
+	hasher  *hasher
+	guesses *throttle // of passphrases, by account and place
+	places  *budget   // of failures, by network
+	cache   *cache
+
+	mu    sync.RWMutex
+	hooks []func(besedka.CredentialID, besedka.ParticipantID)
+}
+
+// New makes a Service. Run must run beside it in a server.
+func New(d *db.DB, c Config) *Service {
+	return &Service{
+		db:      d,
+		url:     strings.TrimRight(c.URL, "/"),
+		now:     c.Now,
+		random:  c.Random,
+		log:     c.Log,
+		hasher:  newHasher(c.Random),
+		guesses: newThrottle(),
+		places:  newBudget(),
+		cache:   newCache(),
+	}
+}
+
+// Person is what everybody on the instance may know of an account at a glance.
+type Person struct {
+	ID       besedka.AccountID `json:"id"`
+	Username string            `json:"username"`
+	Name     string            `json:"name"`
+}
+
+// Account is an account as its profile shows it.
+type Account struct {
+	Person
+	CreatedAt   time.Time `json:"created_at"`
+	Founder     bool      `json:"founder"`
+	NominatedBy *Person   `json:"nominated_by"` // nil: invited by the operator
+	// InvitationsLeft is for the account itself only; nil means without limit.
+	InvitationsLeft *int `json:"invitations_left"`
+}
+
+// Account gives the account with the id, or besedka.ErrNotFound.
+func (s *Service) Account(ctx context.Context, id besedka.AccountID) (Account, error) {
+	return s.find(ctx, `a.id = $1`, string(id))
+}
+
+// ByUsername gives the account with exactly this username, or besedka.ErrNotFound.
+func (s *Service) ByUsername(ctx context.Context, username string) (Account, error) {
+	if !validUsername(username) {
+		return Account{}, besedka.ErrNotFound
+	}
+	return s.find(ctx, `a.username = $1`, username)
+}
+
+func (s *Service) find(ctx context.Context, where, value string) (Account, error) {
+	var a Account
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		a, err = load(tx, where, value)
+		return err
+	})
+	if err != nil {
+		return Account{}, fmt.Errorf("find account: %w", err)
+	}
+	return a, nil
+}
+
+func load(tx *db.Tx, where, value string) (Account, error) {
+	var a Account
+	var created int64
+	var founder, stock int
+	var id, username, name sql.NullString
+	err := tx.QueryRow(`SELECT a.id, a.username, a.name, a.created_at, a.founder, a.invitation_stock, n.id, n.username, n.name
+		FROM accounts a LEFT JOIN accounts n ON n.id = a.nominated_by WHERE `+where, value).
+		Scan(&a.ID, &a.Username, &a.Name, &created, &founder, &stock, &id, &username, &name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return a, besedka.ErrNotFound
+	}
+	if err != nil {
+		return a, err
+	}
+	a.CreatedAt = time.UnixMilli(created).UTC()
+	a.Founder = founder == 1
+	if id.Valid {
+		a.NominatedBy = &Person{ID: besedka.AccountID(id.String), Username: username.String, Name: name.String}
+	}
+	a.InvitationsLeft, err = invitationsLeft(tx, a.ID, a.Founder, stock)
+	return a, err
+}
+
+// peopleAtOnce is how many ids one query asks for.
+const peopleAtOnce = 500
+
+// People gives a Person for each of the ids that is an account's.
+func (s *Service) People(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]Person, error) {
+	people := make(map[besedka.AccountID]Person, len(ids))
+	if len(ids) == 0 {
+		return people, nil
+	}
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		clear(people)
+		for rest := ids; len(rest) > 0; rest = rest[min(len(rest), peopleAtOnce):] {
+			if err := loadPeople(tx, rest[:min(len(rest), peopleAtOnce)], people); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find people: %w", err)
+	}
+	return people, nil
+}
+
+func loadPeople(tx *db.Tx, ids []besedka.AccountID, into map[besedka.AccountID]Person) error {
+	places := make([]string, len(ids))
+	args := make([]any, len(ids))
+	for i, id := range ids {
+		places[i] = fmt.Sprintf("$%d", i+1)
+		args[i] = string(id)
+	}
+	rows, err := tx.Query(`SELECT id, username, name FROM accounts WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p Person
+		if err := rows.Scan(&p.ID, &p.Username, &p.Name); err != nil {
+			return err
+		}
+		into[p.ID] = p
+	}
+	return rows.Err()
+}
