@@ -1,0 +1,221 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"besedka"
+	"besedka/live"
+	rooms "besedka/room"
+)
+
+const eventsPattern = "GET " + apiBase + "/events"
+
+const (
+	keepAlive     = 10 * time.Second
+	eventDeadline = 15 * time.Second // for one batch to be taken by the network
+	retryHint     = 1000             // milliseconds after which a browser comes back
+)
+
+const maxStreams = 16 // of one credential
+
+// streams are the open event streams of each credential, with the room that each follows.
+type streams struct {
+	mu   sync.Mutex
+	last int64 // number given to a stream
+	open map[besedka.CredentialID]map[string]besedka.RoomID
+}
+
+// add counts a stream and names it, or returns an error when there are too many.
+func (t *streams) add(c besedka.CredentialID, room besedka.RoomID) (line string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.open[c]) >= maxStreams {
+		return "", errStreams
+	}
+	if t.open == nil {
+		t.open = make(map[besedka.CredentialID]map[string]besedka.RoomID)
+	}
+	if t.open[c] == nil {
+		t.open[c] = make(map[string]besedka.RoomID)
+	}
+	t.last++
+	line = "events-" + strconv.FormatInt(t.last, 10)
+	t.open[c][line] = room
+	return line, nil
+}
+
+func (t *streams) remove(c besedka.CredentialID, line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open[c], line)
+	if len(t.open[c]) == 0 {
+		delete(t.open, c)
+	}
+}
+
+// of lists the streams of a credential that follow a room.
+func (t *streams) of(c besedka.CredentialID, room besedka.RoomID) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var lines []string
+	for line, follows := range t.open[c] {
+		if follows == room {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// events streams what happens to the caller, in the hallway, and in one room
+// (HTML standard, section 9.2: server-sent events).
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	ctx, c := r.Context(), callerOf(r.Context())
+	room, err := s.roomToFollow(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	line, err := s.streams.add(c.Credential, room)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer s.streams.remove(c.Credential, line)
+	stream, err := s.Live.Subscribe(ctx, live.Subscription{
+		Participant: c.Participant(), Room: room, Credential: c.Credential, LastEventID: lastEventID(r),
+	})
+	if err != nil {
+		s.fail(w, r, unavailable(err))
+		return
+	}
+	defer stream.Close()
+	if room != "" {
+		s.Rooms.Connected(room, c.Participant(), c.Credential, rooms.Line{ID: line})
+		defer s.Rooms.Disconnected(room, c.Participant(), line)
+	}
+	// A revocation or removal since the request was admitted has found no stream to close.
+	if err := s.still(ctx); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if _, err := s.roomToFollow(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := writeEvents(ctx, w, stream); err != nil {
+		s.log.Debug("event stream ended", "error", err)
+	}
+}
+
+// roomToFollow is the room that is asked for, if the caller may follow it, or "" if none is.
+func (s *Server) roomToFollow(r *http.Request) (besedka.RoomID, error) {
+	c := callerOf(r.Context())
+	id := r.URL.Query().Get("room")
+	switch {
+	case id == "" && c.Guest != "":
+		id = string(c.Room)
+	case id == "":
+		return "", nil
+	case !validID(id):
+		return "", besedka.ErrNotFound
+	}
+	return besedka.RoomID(id), s.Rooms.See(r.Context(), besedka.RoomID(id), c.actor())
+}
+
+func lastEventID(r *http.Request) string {
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		return id
+	}
+	return r.URL.Query().Get("last_event_id")
+}
+
+// unavailable is the error of somebody who may come back for a stream.
+func unavailable(err error) error {
+	var known *besedka.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return errUnavailable.Because(err)
+}
+
+// writeEvents sends events until the stream or the reader ends. Each batch has a
+// deadline of its own, so that a reader who takes nothing does not stay for ever.
+func writeEvents(ctx context.Context, w http.ResponseWriter, stream *live.Stream) error {
+	rc := http.NewResponseController(w)
+	// The server's deadlines are for requests that end.
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // a proxy must not gather events
+	out := eventWriter{w: w, rc: rc, text: append(strconv.AppendInt([]byte("retry: "), retryHint, 10), '\n', '\n')}
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	for {
+		end := out.gather(ctx, stream)
+		if err := out.flush(); err != nil {
+			return err
+		}
+		if end != nil {
+			return end
+		}
+		select {
+		case <-stream.Ready():
+		case <-alive.C:
+			out.text = append(out.text, ": \n\n"...)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// eventWriter gathers events into one write.
+type eventWriter struct {
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	text []byte
+}
+
+// gather appends what there is to send, up to about one write's worth at a time,
+// and says why the stream ended if it did.
+func (o *eventWriter) gather(ctx context.Context, stream *live.Stream) error {
+	for {
+		e, ok, err := stream.Poll(ctx)
+		if !ok {
+			return err
+		}
+		if e.ID != "" {
+			o.text = append(append(append(o.text, "id: "...), e.ID...), '\n')
+		}
+		o.text = append(append(append(o.text, "data: "...), e.Data...), "\n\n"...)
+		if len(o.text) < 16<<10 {
+			continue
+		}
+		if err := o.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+func (o *eventWriter) flush() error {
+	if len(o.text) == 0 {
+		return nil
+	}
+	if err := o.rc.SetWriteDeadline(time.Now().Add(eventDeadline)); err != nil {
+		return err
+	}
+	if _, err := o.w.Write(o.text); err != nil {
+		return err
+	}
+	o.text = o.text[:0]
+	if cap(o.text) > 16<<10 {
+		o.text = nil // 5,000 quiet streams must not each hold a buffer
+	}
+	return o.rc.Flush()
+}

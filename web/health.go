@@ -1,0 +1,25 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+const healthTimeout = 2 * time.Second
+
+// health answers 200 when the server does its work: the database answers, and
+// media listens, without which the program would not be running.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
+	defer cancel()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := s.Ping(ctx); err != nil {
+		s.log.Warn("not healthy: the database does not answer", "error", err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("the database does not answer\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}

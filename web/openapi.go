@@ -1,0 +1,131 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// describe writes the OpenAPI document. Maps are written in the order of their
+// keys, so the same program writes the same bytes.
+func (s *Server) describe() ([]byte, error) {
+	text, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(text, '\n'), nil
+}
+
+func (s *Server) openAPIDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
+	_, _ = w.Write(s.openAPI) // the reader may be gone; nothing else is to be done
+}
+
+func pathParameters(path string) []*huma.Param {
+	var list []*huma.Param
+	for _, name := range pathNames(path) {
+		list = append(list, &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: "string"}})
+	}
+	return list
+}
+
+func (s *Server) problemResponse() *huma.Response {
+	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	return &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema}}}
+}
+
+func text(description string) *huma.Schema {
+	return &huma.Schema{Type: "string", Description: description}
+}
+
+func headers(names map[string]string) map[string]*huma.Param {
+	out := make(map[string]*huma.Param)
+	for name, description := range names {
+		out[name] = &huma.Header{Description: description, Schema: &huma.Schema{Type: "string"}}
+	}
+	return out
+}
+
+func body(contentType, description string) *huma.RequestBody {
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{contentType: {Schema: text(description)}}}
+}
+
+func sdpAnswer() map[string]*huma.Response {
+	return map[string]*huma.Response{"201": {
+		Description: "Created",
+		Headers: headers(map[string]string{
+			"Location": "The session: DELETE ends it.",
+			"ETag":     "The tag of the ICE session, for If-Match.",
+		}),
+		Content: map[string]*huma.MediaType{typeSDP: {Schema: text("The SDP answer.")}},
+	}}
+}
+
+func opWHEP() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "whep", Summary: "Hear the room (WHEP); enters it if need be",
+		RequestBody: body(typeSDP, "An SDP offer with one to three audio sections, at most 64 KiB."), Responses: sdpAnswer(),
+	}
+}
+
+func opWHIP() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "whip", Summary: "Be heard in the room (WHIP, RFC 9725); only on stage",
+		RequestBody: body(typeSDP, "An SDP offer with one audio section, at most 64 KiB."), Responses: sdpAnswer(),
+	}
+}
+
+func opHangUp() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "hang-up", Summary: "End a media session of one's own",
+		Responses: map[string]*huma.Response{"200": {Description: "Ended"}},
+	}
+}
+
+func opTrickle() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "trickle", Summary: "Tell ICE candidates, which the server does not need (RFC 8840)",
+		Parameters:  []*huma.Param{{Name: "If-Match", In: "header", Required: true, Schema: text("The session's ETag.")}},
+		RequestBody: body(typeTrickle, "An SDP fragment."),
+		Responses:   map[string]*huma.Response{"204": {Description: "Taken"}},
+	}
+}
+
+func opMediaOptions(of string) func() *huma.Operation {
+	return func() *huma.Operation {
+		return &huma.Operation{
+			OperationID: of + "-options", Summary: "What the endpoint takes; CORS preflight",
+			Responses: map[string]*huma.Response{"204": {Description: "See the headers Accept-Post, Accept-Patch and Allow"}},
+		}
+	}
+}
+
+func opEvents() *huma.Operation {
+	query := func(name, description string) *huma.Param {
+		return &huma.Param{Name: name, In: "query", Description: description, Schema: &huma.Schema{Type: "string"}}
+	}
+	return &huma.Operation{
+		OperationID: "events", Summary: "What happens to me, in the hallway and in one room, as server-sent events",
+		Description: "Each event is a JSON object {kind, topic, room?, seq?, at, data}. The first is `hello`. After `reset` facts are missing: " +
+			"fetch the state anew. Events with an id are resumed after, without loss or repetition, by Last-Event-ID.",
+		Parameters: []*huma.Param{
+			query("room", "The room to follow."),
+			query("last_event_id", "The same as the header, for clients that cannot set one."),
+			{Name: "Last-Event-ID", In: "header", Description: "The id of the last event received.", Schema: &huma.Schema{Type: "string"}},
+		},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: text("A stream of events.")}},
+		}},
+	}
+}
+
+func opOpenAPI() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "openapi", Summary: "This document",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{"application/vnd.oai.openapi+json;version=3.1": {Schema: &huma.Schema{Type: "object"}}},
+		}},
+	}
+}

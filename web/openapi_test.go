@@ -1,0 +1,38 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"besedka/web"
+)
+
+func TestOpenAPIIsTheSameEveryTime(t *testing.T) {
+	first, err := web.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := web.OpenAPI()
+	if err != nil || !bytes.Equal(first, second) {
+		t.Fatalf("two documents of one program differ (%v)", err)
+	}
+	var doc struct {
+		OpenAPI string                                `json:"openapi"`
+		Paths   map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if err := json.Unmarshal(first, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.OpenAPI != "3.1.0" {
+		t.Errorf("version %q", doc.OpenAPI)
+	}
+	for path, method := range map[string]string{
+		"/api/v1/rooms/{room}/whep": "post", "/api/v1/rooms/{room}/whip": "post", "/api/v1/events": "get",
+		"/api/v1/rooms/{room}/sessions/{session}": "patch", "/api/v1/me": "get", "/api/v1/openapi.json": "get",
+	} {
+		if doc.Paths[path][method] == nil {
+			t.Errorf("%s %s is not described", method, path)
+		}
+	}
+}
