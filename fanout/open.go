@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
 )
@@ -139,11 +138,16 @@ func headerLen(b []byte) (int, bool) {
 	return h, len(b) >= h
 }
 
+// maxControlSources bounds the senders of RTCP in one session. Agents use one
+// SSRC for each kind of report or for each stream, and each has an index of its
+// own (RFC 3711 §3.2.3).
+const maxControlSources = 8
+
 // ControlOpener checks and decrypts the RTCP of one session. Like
 // ControlSealer it keeps keys, not ciphers. Not for concurrent use.
 type ControlOpener struct {
-	keys Keys
-	win  window
+	keys    Keys
+	sources []source // never forgotten, or going back to one would open a replay
 }
 
 // NewControlOpener makes an opener from the master keys with which the peer writes.
@@ -151,47 +155,67 @@ func NewControlOpener(k Keys) *ControlOpener { return &ControlOpener{keys: k} }
 
 // Open decrypts the SRTCP packet b in place and returns the plain compound packet.
 func (c *ControlOpener) Open(b []byte) ([]byte, bool) {
+	tail := 4 // the index word: after the tag in RFC 7714 §9.2, before it in RFC 3711 §3.4
 	if c.keys.Profile == AES128CMSHA180 {
-		return c.openCM(b)
+		tail += sha1Tag
 	}
-	if len(b) < 8+gcmTag+4 {
-		return nil, false
-	}
-	t := len(b) - 4
-	word := binary.BigEndian.Uint32(b[t:])
-	index := word &^ (1 << 31)
-	if word>>31 == 0 || !c.win.fresh(uint64(index)) { // unencrypted SRTCP is not spoken
-		return nil, false
-	}
-	var aead cipher.AEAD
-	aead, salt := controlGCM(&c.keys)
-	var iv, aad [12]byte
-	gcmControlIV(&iv, &salt, binary.BigEndian.Uint32(b[4:]), index)
-	copy(aad[:], b[:8])
-	copy(aad[8:], b[t:])
-	p, err := aead.Open(b[8:8], iv[:], b[8:t], aad[:])
-	if err != nil {
-		return nil, false
-	}
-	c.win.mark(uint64(index))
-	return b[:8+len(p)], true
-}
-
-func (c *ControlOpener) openCM(b []byte) ([]byte, bool) {
-	n := len(b) - sha1Tag - 4
+	n := len(b) - tail
 	if n < 8 {
 		return nil, false
 	}
 	word := binary.BigEndian.Uint32(b[n:])
 	index := word &^ (1 << 31)
-	if word>>31 == 0 || !c.win.fresh(uint64(index)) {
+	win := c.window(binary.BigEndian.Uint32(b[4:]))
+	if word>>31 == 0 || win == nil || !win.fresh(uint64(index)) { // unencrypted SRTCP is not spoken
 		return nil, false
 	}
+	open := c.openGCM
+	if c.keys.Profile == AES128CMSHA180 {
+		open = c.openCM
+	}
+	plain, ok := open(b, n, index)
+	if ok {
+		win.mark(uint64(index))
+	} else if !win.any {
+		c.sources = c.sources[:len(c.sources)-1] // a source counts once it has been authentic
+	}
+	return plain, ok
+}
+
+// window is the replay window of a sender, or nil when there are too many.
+func (c *ControlOpener) window(ssrc uint32) *window {
+	for i := range c.sources {
+		if c.sources[i].ssrc == ssrc {
+			return &c.sources[i].win
+		}
+	}
+	if len(c.sources) == maxControlSources {
+		return nil
+	}
+	c.sources = append(c.sources, source{ssrc: ssrc})
+	return &c.sources[len(c.sources)-1].win
+}
+
+// openGCM opens a packet whose index word stands at n, after the tag.
+func (c *ControlOpener) openGCM(b []byte, n int, index uint32) ([]byte, bool) {
+	if n < 8+gcmTag {
+		return nil, false
+	}
+	aead, salt := controlGCM(&c.keys)
+	var iv, aad [12]byte
+	gcmControlIV(&iv, &salt, binary.BigEndian.Uint32(b[4:]), index)
+	copy(aad[:], b[:8])
+	copy(aad[8:], b[n:])
+	p, err := aead.Open(b[8:8], iv[:], b[8:n], aad[:])
+	return b[:8+len(p)], err == nil
+}
+
+// openCM opens a packet whose index word stands at n, before the tag.
+func (c *ControlOpener) openCM(b []byte, n int, index uint32) ([]byte, bool) {
 	cm := newCounterMode(&c.keys, labelRTCPKey, labelRTCPAuth, labelRTCPSalt)
 	if subtle.ConstantTimeCompare(cm.tag(b[:n+4], 0, false), b[n+4:]) != 1 {
 		return nil, false
 	}
 	cm.xor(b[8:n], binary.BigEndian.Uint32(b[4:]), uint64(index))
-	c.win.mark(uint64(index))
 	return b[:n], true
 }

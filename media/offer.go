@@ -258,26 +258,26 @@ func isICE(s string) bool {
 func (o *offer) agree(dir Direction) (format, []int, error) {
 	use := make([]int, len(o.lines))
 	var f format
+	fitting := 0
 	for i, l := range o.lines {
 		use[i] = -1
-		fits := l.receives && dir == Down || l.sends && dir == Up
-		if !fits || f.slots == maxSlots {
+		if dir == Down && !l.receives || dir == Up && !l.sends {
 			continue
 		}
-		if f.slots > 0 && l.payloadType != f.payloadType {
-			continue // all streams of a session are one class
-		}
-		if f.slots > 0 && l.levelID != f.levelID {
+		if fitting++; f.slots == maxSlots {
 			continue
+		}
+		if f.slots > 0 && (l.payloadType != f.payloadType || l.levelID != f.levelID) {
+			continue // all streams of a session are of one class
 		}
 		f.payloadType, f.levelID = l.payloadType, l.levelID
 		use[i] = f.slots
 		f.slots++
 	}
 	switch {
-	case f.slots == 0 && dir == Down:
+	case dir == Down && fitting == 0:
 		return f, nil, errors.New("no audio to receive")
-	case dir == Up && (f.slots != 1 || len(o.lines) != 1):
+	case dir == Up && fitting != 1:
 		return f, nil, errors.New("not exactly one audio to send")
 	}
 	return f, use, nil

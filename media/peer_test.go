@@ -405,3 +405,5 @@ func (w *world) ready(s *speaker, csrc uint32, listeners ...*listener) {
 		return true
 	})
 }
+
+func replaceAll(s, from, to string) string { return strings.ReplaceAll(s, from, to) }

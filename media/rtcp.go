@@ -28,8 +28,6 @@ type controls struct {
 	n      int
 	sr     uint32 // the middle bits of the sender report's NTP time; 0 if there was none
 	srSSRC uint32
-	lost   uint8 // the worst fraction lost of the receiver's report blocks
-	blocks int
 }
 
 // parse walks through the compound packet b (RFC 3550 §6.1). What is malformed
@@ -51,23 +49,12 @@ func (c *controls) packet(b []byte) {
 	case b[1] == rtcpSR && len(b) >= 28:
 		c.srSSRC = binary.BigEndian.Uint32(b[4:])
 		c.sr = binary.BigEndian.Uint32(b[10:])
-		c.reports(b[28:], count)
-	case b[1] == rtcpRR:
-		c.reports(b[8:], count)
 	case b[1] == rtcpRTPF && count == fmtNACK && len(b) >= 16:
 		ssrc := binary.BigEndian.Uint32(b[8:])
 		for at := 12; at+4 <= len(b) && c.n < maxNacks; at += 4 {
 			c.nacks[c.n] = nackEntry{ssrc, binary.BigEndian.Uint16(b[at:]), binary.BigEndian.Uint16(b[at+2:])}
 			c.n++
 		}
-	}
-}
-
-func (c *controls) reports(b []byte, count int) {
-	for ; count > 0 && len(b) >= 24; count-- {
-		c.lost = max(c.lost, b[4])
-		c.blocks++
-		b = b[24:]
 	}
 }
 
