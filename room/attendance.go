@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -300,7 +301,11 @@ func (s *Service) Leave(ctx context.Context, room besedka.RoomID, a Actor) error
 	}
 	t, seated := s.index.find(a.Who)
 	if !seated || t.room != room {
-		return s.see(ctx, c, a)
+		err := s.see(ctx, c, a)
+		if errors.Is(err, ErrRemoved) || errors.Is(err, ErrEnded) {
+			return nil
+		}
+		return err
 	}
 	s.leave(ctx, room, a.Who, false)
 	return nil
@@ -322,9 +327,12 @@ func (s *Service) leaveIf(ctx context.Context, who besedka.ParticipantID, cred b
 }
 
 // recoverSeats gives a seat that waits for its owner to everybody with rows of
-// presence, after a restart.
-func (s *State) recoverSeats(now time.Time) {
+// presence, after a restart, but to those who sit elsewhere.
+func (s *State) recoverSeats(elsewhere func(besedka.ParticipantID) bool, now time.Time) {
 	for _, account := range s.leftovers() {
+		if elsewhere(account.Participant()) {
+			continue
+		}
 		s.seats.put(account.Participant(), Seat{EnteredAt: now, Lost: true, Deadline: now.Add(LostFor)})
 	}
 	s.watch(now)

@@ -46,27 +46,24 @@ func (s *Service) Open(ctx context.Context, a Actor, o Opening) (besedka.RoomID,
 
 // begin saves a new room, leaves the actor's former one and lets people in.
 func (s *Service) begin(ctx context.Context, a Actor, c *conversation) (besedka.RoomID, error) {
-	c.lock()
-	defer s.unlock(c)
-	c.mu.Lock()
-	w := c.state.writes()
-	c.mu.Unlock()
-	seq, err := s.store.save(context.WithoutCancel(ctx), 0, w)
+	seq, err := s.rows.save(context.WithoutCancel(ctx), 0, c.state.writes())
 	if err != nil {
 		return "", err
 	}
 	if before, seated := s.index.find(a.Who); seated {
 		s.vacate(ctx, before, a)
 	}
-	c.mu.Lock()
 	c.version, c.seq = 1, seq
+	c.lock()
+	defer s.unlock(c)
+	s.mu.Lock()
+	s.rooms[c.id] = c
+	s.mu.Unlock()
+	c.mu.Lock()
 	e := c.effect()
 	c.state.settle()
 	c.mu.Unlock()
 	s.carryOut(c, e)
-	s.mu.Lock()
-	s.rooms[c.id] = c
-	s.mu.Unlock()
 	return c.id, nil
 }
 

@@ -91,7 +91,7 @@ func (s *Service) try(ctx context.Context, c *conversation, f func(*State) error
 		// Readers go on with the state before until the change is saved.
 		c.state.swap()
 		c.mu.Unlock()
-		seq, err := s.store.save(context.WithoutCancel(ctx), c.version, w)
+		seq, err := s.rows.save(context.WithoutCancel(ctx), c.version, w)
 		c.mu.Lock()
 		if err != nil {
 			c.state.settle()
@@ -207,7 +207,7 @@ func (s *Service) cut(c *conversation, e effect) {
 // reload takes the rows as the database has them and brings seats and grants
 // into line with them. c.cmd must be held.
 func (s *Service) reload(ctx context.Context, c *conversation) error {
-	fresh, version, seq, err := s.store.load(context.WithoutCancel(ctx), c.id)
+	fresh, version, seq, err := s.rows.load(context.WithoutCancel(ctx), c.id)
 	if err != nil {
 		return err
 	}

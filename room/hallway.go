@@ -58,7 +58,7 @@ func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Car
 	}
 	cards := []Card{}
 	for _, c := range s.all() {
-		if s.see(ctx, c, a) != nil {
+		if c.sees(a, s.followedLately(ctx, c, a)) != nil {
 			continue
 		}
 		c.mu.RLock()
@@ -75,6 +75,41 @@ func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Car
 	cards = cards[:min(len(cards), maxCards)]
 	s.nameCards(ctx, cards)
 	return cards, nil
+}
+
+// lately is how old the answer of the graph may be that shows a social room in
+// somebody's hallway. Coming in asks anew.
+const lately = 5 * time.Second
+
+// followedLately is followed with a short memory, because everybody's hallway
+// asks about every social room each time something changes.
+func (s *Service) followedLately(ctx context.Context, c *conversation, a Actor) bool {
+	doors := c.asksGraph(a)
+	if len(doors) == 0 {
+		return false
+	}
+	account, now, k := a.Who.Account(), s.now(), &c.crowd
+	k.visitorsMu.Lock()
+	if now.Sub(k.visitorsAt) >= lately || !slices.Equal(doors, k.doors) {
+		k.visitors, k.doors, k.visitorsAt = map[besedka.AccountID]bool{}, doors, now
+	}
+	visitors := k.visitors
+	follows, known := visitors[account]
+	k.visitorsMu.Unlock()
+	if known {
+		return follows
+	}
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	follows, err := s.graph.FollowedByAny(ctx, account, doors)
+	if err != nil {
+		s.log.Warn("social room left out of a hallway", "room", c.id, "error", err)
+		follows = false
+	}
+	k.visitorsMu.Lock()
+	defer k.visitorsMu.Unlock()
+	visitors[account] = follows
+	return follows
 }
 
 // card composes a room's card for somebody who follows friends, who sit in it:

@@ -41,6 +41,12 @@ type crowdCache struct {
 	stage   []besedka.AccountID
 	asked   map[besedka.AccountID]bool // whom the graph was asked about, and its answer
 	askedAt time.Time
+	retryAt time.Time // the graph is not asked before
+
+	visitorsMu sync.Mutex
+	visitors   map[besedka.AccountID]bool // whom one of doors follows, for the hallway
+	doors      []besedka.AccountID
+	visitorsAt time.Time
 }
 
 // crowdOf is the room's audience in order.
@@ -66,13 +72,18 @@ func (s *Service) crowdOf(ctx context.Context, c *conversation) *crowd {
 	if !slices.Equal(stage, k.stage) || now.Sub(k.askedAt) >= followedFor {
 		k.asked, k.askedAt, k.stage = map[besedka.AccountID]bool{}, now, stage
 	}
-	s.ask(ctx, k, entered)
+	if !now.Before(k.retryAt) && !s.ask(ctx, k, entered) {
+		k.retryAt = now.Add(retryAfter)
+	}
 	k.crowd, k.change, k.made = newCrowd(entered, k.asked), change, now
 	return k.crowd
 }
 
-// ask asks the graph about those in the audience whom it was not asked about yet.
-func (s *Service) ask(ctx context.Context, k *crowdCache, entered map[besedka.AccountID]time.Time) {
+// ask asks the graph about those in the audience whom it was not asked about
+// yet, and says whether it answered.
+func (s *Service) ask(ctx context.Context, k *crowdCache, entered map[besedka.AccountID]time.Time) bool {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
 	maps.DeleteFunc(k.asked, func(account besedka.AccountID, _ bool) bool {
 		_, here := entered[account]
 		return !here
@@ -84,18 +95,19 @@ func (s *Service) ask(ctx context.Context, k *crowdCache, entered map[besedka.Ac
 		}
 	}
 	if len(k.stage) == 0 {
-		return
+		return true
 	}
 	for batch := range slices.Chunk(missing, followedBatch) {
 		answer, err := s.graph.FollowedBySome(ctx, batch, k.stage)
 		if err != nil {
 			s.log.Warn("followed by speakers not found", "error", err)
-			return
+			return false
 		}
 		for _, account := range batch {
 			k.asked[account] = answer[account]
 		}
 	}
+	return true
 }
 
 func newCrowd(entered map[besedka.AccountID]time.Time, followed map[besedka.AccountID]bool) *crowd {

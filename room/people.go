@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	followsFor   = 30 * time.Second
 	maxFollows   = 200_000 // ids in all
 	maxFollowing = 5_000   // ids of one account that count for the order of faces
+
+	askFor     = time.Second      // a read waits no longer for names or follows
+	retryAfter = 10 * time.Second // and asks no sooner again when it got no answer
 )
 
 // names remembers names for a while.
@@ -25,8 +29,9 @@ type names struct {
 	now  func() time.Time
 	log  *slog.Logger
 
-	mu    sync.Mutex
-	known map[besedka.AccountID]named
+	mu      sync.Mutex
+	known   map[besedka.AccountID]named
+	retryAt time.Time // reads do not ask before
 }
 
 type named struct {
@@ -59,10 +64,21 @@ func (n *names) look(ctx context.Context, ids []besedka.AccountID) (map[besedka.
 // show is look for reads, which go on without what cannot be found now: an old
 // name, or none, is better than no answer.
 func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.AccountID]Person {
-	found, err := n.look(ctx, ids)
-	if err != nil {
-		n.log.Warn("names not found", "error", err)
-		found, _ = n.remembered(ids, 1<<62)
+	found, missing := n.remembered(ids, namesFor)
+	if len(missing) > 0 && n.mayAsk() {
+		ctx, cancel := context.WithTimeout(ctx, askFor)
+		defer cancel()
+		more, err := n.look(ctx, missing)
+		if err != nil {
+			n.log.Warn("names not found", "error", err)
+			n.rest()
+		}
+		maps.Copy(found, more)
+	}
+	if len(found) < len(ids) {
+		old, _ := n.remembered(missing, 1<<62)
+		maps.Copy(old, found)
+		found = old
 	}
 	for _, id := range ids {
 		if _, ok := found[id]; !ok {
@@ -70,6 +86,18 @@ func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.A
 		}
 	}
 	return found
+}
+
+func (n *names) mayAsk() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.now().Before(n.retryAt)
+}
+
+func (n *names) rest() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.retryAt = n.now().Add(retryAfter)
 }
 
 func (n *names) remembered(ids []besedka.AccountID, age time.Duration) (found map[besedka.AccountID]Person, missing []besedka.AccountID) {
@@ -94,9 +122,10 @@ type follows struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu    sync.Mutex
-	known map[besedka.AccountID]followList
-	size  int
+	mu      sync.Mutex
+	known   map[besedka.AccountID]followList
+	size    int
+	retryAt time.Time // not asked before
 }
 
 type followList struct {
@@ -109,15 +138,22 @@ func (f *follows) of(ctx context.Context, account besedka.AccountID) []besedka.A
 	if account == "" {
 		return nil
 	}
+	now := f.now()
 	f.mu.Lock()
 	k, ok := f.known[account]
+	resting := now.Before(f.retryAt)
 	f.mu.Unlock()
-	if ok && f.now().Sub(k.at) < followsFor {
+	if resting || ok && now.Sub(k.at) < followsFor {
 		return k.ids
 	}
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
 	ids, err := f.graph.Following(ctx, account)
 	if err != nil {
 		f.log.Warn("follows not found", "error", err)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.retryAt = now.Add(retryAfter)
 		return k.ids
 	}
 	ids = ids[:min(len(ids), maxFollowing)]
@@ -127,8 +163,11 @@ func (f *follows) of(ctx context.Context, account besedka.AccountID) []besedka.A
 		clear(f.known)
 		f.size = 0
 	}
-	f.size += len(ids) + 1 - len(f.known[account].ids)
-	f.known[account] = followList{ids, f.now()}
+	if k, ok := f.known[account]; ok {
+		f.size -= len(k.ids) + 1
+	}
+	f.size += len(ids) + 1
+	f.known[account] = followList{ids, now}
 	return ids
 }
 

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,7 +50,7 @@ type Deps struct {
 // Service holds the open rooms of the instance. It is safe for concurrent use.
 // It starts no goroutine of its own: somebody has to call Run.
 type Service struct {
-	store    store
+	rows     rows
 	graph    Graph
 	people   *names
 	follows  *follows
@@ -69,7 +70,7 @@ type Service struct {
 // New makes the service; call Recover before serving.
 func New(d Deps) *Service {
 	return &Service{
-		store: store{d.DB}, graph: d.Graph, gate: d.Gate, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
+		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
 		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
 		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
 		turns:   turns{waiting: map[besedka.ParticipantID]*turn{}},
@@ -81,7 +82,7 @@ func New(d Deps) *Service {
 // Recover loads every open room, as at start. Who was on stage, had a hand up
 // or was invited to the stage gets a seat that waits LostFor for them.
 func (s *Service) Recover(ctx context.Context) error {
-	ids, err := s.store.open(ctx)
+	ids, err := s.rows.open(ctx)
 	if err != nil {
 		return fmt.Errorf("recover rooms: %w", err)
 	}
@@ -108,7 +109,7 @@ func (s *Service) find(ctx context.Context, id besedka.RoomID) (*conversation, e
 	if id == "" || len(id) > 64 {
 		return nil, besedka.ErrNotFound
 	}
-	st, version, seq, err := s.store.load(ctx, id)
+	st, version, seq, err := s.rows.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,12 @@ func (s *Service) find(ctx context.Context, id besedka.RoomID) (*conversation, e
 	}
 	s.rooms[id] = c
 	s.mu.Unlock()
-	s.seatOnly(c, func(st *State) { st.recoverSeats(moment(s.now())) })
+	s.seatOnly(c, func(st *State) {
+		st.recoverSeats(func(who besedka.ParticipantID) bool {
+			_, seated := s.index.find(who)
+			return seated
+		}, moment(s.now()))
+	})
 	return c, nil
 }
 
@@ -137,13 +143,22 @@ func (s *Service) all() []*conversation {
 
 // followed says whether a moderator on stage follows the actor, where that decides.
 func (s *Service) followed(ctx context.Context, c *conversation, a Actor) (bool, error) {
-	c.mu.RLock()
-	asks, by := c.state.asksGraph(a), c.state.moderators()
-	c.mu.RUnlock()
-	if !asks || len(by) == 0 {
+	by := c.asksGraph(a)
+	if len(by) == 0 {
 		return false, nil
 	}
 	return s.graph.FollowedByAny(ctx, a.Who.Account(), by)
+}
+
+// asksGraph lists the moderators one of whom must follow the actor to let them
+// in; it is empty where that does not decide.
+func (c *conversation) asksGraph(a Actor) []besedka.AccountID {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if !c.state.asksGraph(a) {
+		return nil
+	}
+	return c.state.moderators()
 }
 
 // see returns nil if the actor may see the room and it is open.
@@ -152,6 +167,10 @@ func (s *Service) see(ctx context.Context, c *conversation, a Actor) error {
 	if err != nil {
 		return err
 	}
+	return c.sees(a, followed)
+}
+
+func (c *conversation) sees(a Actor, followed bool) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	switch standing := c.state.standing(a, followed); {
@@ -177,7 +196,7 @@ func (s *Service) See(ctx context.Context, room besedka.RoomID, a Actor) error {
 
 // unknown hides from somebody removed that the room exists.
 func unknown(err error) error {
-	if besedka.AsError(err).Is(ErrRemoved) {
+	if errors.Is(err, ErrRemoved) {
 		return besedka.ErrNotFound
 	}
 	return err

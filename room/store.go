@@ -17,6 +17,13 @@ import (
 // version before, so a state in memory is either exact or loaded anew.
 type store struct{ db *db.DB }
 
+// rows is what the service asks of store.
+type rows interface {
+	save(ctx context.Context, version int64, w writes) (seq int64, err error)
+	load(ctx context.Context, room besedka.RoomID) (st *State, version, seq int64, err error)
+	open(ctx context.Context) ([]besedka.RoomID, error)
+}
+
 // errStale means that the room's rows are not those that the state was made of.
 var errStale = errors.New("the room has been changed elsewhere")
 
