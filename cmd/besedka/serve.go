@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"time"
+
+	"besedka/web"
+)
+
+// serveCommand starts the server.
+type serveCommand struct {
+	storage
+	Listen       string         `default:"127.0.0.1:8080" env:"BESEDKA_LISTEN" help:"Address of HTTP."`
+	URL          string         `default:"http://localhost:8080" env:"BESEDKA_URL" help:"The address people type; links are made from it."`
+	Media        netip.AddrPort `default:"127.0.0.1:7882" env:"BESEDKA_MEDIA" help:"Address of the media, UDP and TCP."`
+	Advertise    []netip.Addr   `env:"BESEDKA_ADVERTISE" help:"Addresses told to browsers (behind a one-to-one NAT)."`
+	Metrics      string         `default:"127.0.0.1:9464" env:"BESEDKA_METRICS" help:"Address of Prometheus metrics; empty for none."`
+	TrustedProxy []netip.Prefix `env:"BESEDKA_TRUSTED_PROXY" help:"Networks of proxies whose X-Forwarded-For is believed."`
+	NoGuests     bool           `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
+}
+
+// shutdownGrace bounds how long requests under way may take when the server stops.
+const shutdownGrace = 5 * time.Second
+
+// Run serves until ctx ends.
+func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) error {
+	public, err := url.Parse(c.URL)
+	if err != nil || public.Host == "" || public.Scheme != "http" && public.Scheme != "https" {
+		return fmt.Errorf("--url must be like https://talk.example.org, not %q", c.URL)
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	p, err := newProgram(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.run(ctx), p.close())
+}
+
+// listeners opens the HTTP sockets: the public one and that of the metrics (nil
+// when it is off, or when its default port is taken by somebody else).
+func (c *serveCommand) listeners(log *slog.Logger) (public, metrics net.Listener, err error) {
+	public, err = net.Listen("tcp", c.Listen)
+	if err != nil || c.Metrics == "" {
+		return public, nil, err
+	}
+	metrics, err = net.Listen("tcp", c.Metrics)
+	if err != nil {
+		log.Warn("no metrics: their address is taken", "metrics", c.Metrics, "error", err)
+		metrics = nil
+	}
+	return public, metrics, nil
+}
+
+// serveHTTP serves until ctx ends, then lets requests under way finish for a moment.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	err := s.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.Close()
+	}
+	<-ended
+	return err
+}
+
+type openAPICommand struct{}
+
+// Run prints the OpenAPI document.
+func (openAPICommand) Run() error {
+	doc, err := web.OpenAPI()
+	if err == nil {
+		_, err = os.Stdout.Write(doc)
+	}
+	return err
+}

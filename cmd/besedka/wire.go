@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"besedka"
+	"besedka/account"
+	"besedka/db"
+	"besedka/i18n"
+	"besedka/live"
+	"besedka/media"
+	"besedka/room"
+	"besedka/social"
+	"besedka/web"
+)
+
+// pruneEvery is how often facts that nobody can resume from any more are deleted.
+const pruneEvery = 10 * time.Minute
+
+// defaultURL is where people reach a server that was told nothing else.
+const defaultURL = "http://localhost:8080"
+
+// settingURL remembers the public address, so that admin commands print links that work.
+const settingURL = "url"
+
+// program is a running instance: every part, wired.
+type program struct {
+	log      *slog.Logger
+	db       *db.DB
+	accounts *account.Service
+	rooms    *room.Service
+	live     *live.Hub
+	media    *media.Server
+	web      *web.Server
+	public   net.Listener
+	metrics  net.Listener // or nil
+}
+
+// newProgram opens everything that c asks for. On an error nothing stays open.
+func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *program, err error) {
+	p := &program{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.db, err = c.open(ctx, log); err != nil {
+		return nil, err
+	}
+	if err = p.rememberURL(ctx, c.URL); err != nil {
+		return nil, err
+	}
+	p.accounts = newAccounts(p.db, c.URL, log)
+	graph := social.New(p.db)
+	p.live = live.New(live.Config{Outbox: p.db, Now: time.Now, Log: log})
+	p.db.OnCommit(p.live.Wake)
+	p.media, err = media.Listen(media.Config{Listen: c.Media, Advertise: c.Advertise, Now: time.Now, Random: rand.Reader, Log: log,
+		OnSession: p.session})
+	if err != nil {
+		return nil, fmt.Errorf("media on %s: %w", c.Media, err)
+	}
+	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media}, Announce: p.live,
+		Now: time.Now, Random: rand.Reader, Log: log})
+	p.accounts.OnRevoke(p.revoked)
+	if err = p.rooms.Recover(ctx); err != nil {
+		return nil, err
+	}
+	public, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	p.web = web.New(web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Ping: p.db.Check,
+		URL: public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log})
+	p.public, p.metrics, err = c.listeners(log)
+	return p, err
+}
+
+// newAccounts makes the accounts of an instance that people reach at link.
+func newAccounts(d *db.DB, link string, log *slog.Logger) *account.Service {
+	return account.New(d, account.Config{URL: link, Now: time.Now, Random: rand.Reader, Log: log})
+}
+
+// words are an error's for an operator.
+func words(code string) string { return i18n.English.Error(code) }
+
+func (p *program) rememberURL(ctx context.Context, link string) error {
+	return p.db.Write(ctx, func(tx *db.Tx) error { return tx.SetSetting(settingURL, link) })
+}
+
+// publicURL is where people reach the instance, as its server was last told.
+func publicURL(ctx context.Context, d *db.DB) (link string, err error) {
+	err = d.Write(ctx, func(tx *db.Tx) error { // Setting takes the row's lock
+		link, err = tx.Setting(settingURL)
+		return err
+	})
+	if link == "" {
+		link = defaultURL
+	}
+	return link, err
+}
+
+// people gives rooms the names of those who are in them.
+func (p *program) people(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]room.Person, error) {
+	found, err := p.accounts.People(ctx, ids)
+	people := make(map[besedka.AccountID]room.Person, len(found))
+	for id, person := range found {
+		people[id] = room.Person(person)
+	}
+	return people, err
+}
+
+// session tells the room that a media session keeps a seat, or no longer does.
+func (p *program) session(e media.Event) {
+	if e.Live {
+		p.rooms.Connected(e.Room, e.Who, e.Credential, room.Line{ID: string(e.Session), Up: e.Direction == media.Up})
+		return
+	}
+	p.rooms.Disconnected(e.Room, e.Who, string(e.Session))
+}
+
+// revoked takes everything that the credential holds: sound first, then streams, then the seat.
+func (p *program) revoked(credential besedka.CredentialID, _ besedka.ParticipantID) {
+	p.media.CloseCredential(credential)
+	p.live.CloseCredential(credential)
+	p.rooms.LeaveCredential(context.Background(), credential)
+}
+
+// gate is the media plane as rooms know it.
+type gate struct{ media *media.Server }
+
+// Grant gives a participant what he may do with media.
+func (g gate) Grant(r besedka.RoomID, who besedka.ParticipantID, may room.Grant) {
+	g.media.Grant(r, who, media.Grant(may))
+}
+
+// Revoke takes it away; nothing is sent or forwarded when it returns.
+func (g gate) Revoke(r besedka.RoomID, who besedka.ParticipantID) { g.media.Revoke(r, who) }
+
+// Close revokes everything of a room.
+func (g gate) Close(r besedka.RoomID) { g.media.EndRoom(r) }
+
+// CloseOthers ends the participant's sessions that another credential made.
+func (g gate) CloseOthers(r besedka.RoomID, who besedka.ParticipantID, keep besedka.CredentialID) {
+	g.media.CloseOthers(r, who, keep)
+}
+
+// run serves until ctx ends or a part fails, and waits for every part.
+func (p *program) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var parts sync.WaitGroup
+	failed := make(chan error, 8)
+	start := func(part func(context.Context) error) {
+		parts.Go(func() {
+			if err := part(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+			stop()
+		})
+	}
+	start(p.accounts.Run)
+	start(p.rooms.Run)
+	start(p.live.Run)
+	start(p.prune)
+	start(func(ctx context.Context) error { return serveHTTP(ctx, p.web.HTTPServer(), p.public) })
+	if p.metrics != nil {
+		s := &http.Server{Handler: p.web.MetricsHandler(), ReadHeaderTimeout: shutdownGrace}
+		start(func(ctx context.Context) error { return serveHTTP(ctx, s, p.metrics) })
+	}
+	if err := p.greet(ctx); err != nil {
+		failed <- err
+		stop()
+	}
+	parts.Wait()
+	close(failed)
+	var all []error
+	for err := range failed {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// greet says where the server is and, while there is no account, prints the owner's link.
+func (p *program) greet(ctx context.Context) error {
+	p.log.Info("serving", "http", p.public.Addr(), "media", p.media.Addr(), "version", version)
+	link, fresh, err := p.accounts.OwnerLink(ctx)
+	if err != nil || !fresh {
+		return err
+	}
+	fmt.Fprintln(os.Stdout, "Open this link to become the owner. It works once:")
+	fmt.Fprintln(os.Stdout, link)
+	return nil
+}
+
+// prune deletes old facts from time to time.
+func (p *program) prune(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := p.db.PruneOutbox(ctx); err != nil {
+				p.log.Warn("old facts not deleted", "error", err)
+			}
+		}
+	}
+}
+
+// close closes what newProgram opened.
+func (p *program) close() error {
+	var all []error
+	for _, l := range []net.Listener{p.public, p.metrics} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			all = append(all, err)
+		}
+	}
+	if p.media != nil {
+		all = append(all, p.media.Close())
+	}
+	if p.db != nil {
+		all = append(all, p.db.Close())
+	}
+	return errors.Join(all...)
+}
