@@ -112,7 +112,7 @@ export class App {
   enter(room: string): void {
     const me = this.me
     if (!me || (this.session?.room === room && isAlive(this.session))) return
-    if (!this.session && me.room && !me.seat_here) {
+    if (!this.isGuest && !this.session && me.room && !me.seat_here) {
       this.elsewhere = { room: me.room, where: 'device', wanted: room }
       return
     }

@@ -67,11 +67,10 @@ export class Live {
     private readonly listener: LiveListener,
   ) {}
 
-  /** Opens the stream, or moves it to another room (null: only the account and the hallway). */
+  /** Opens the stream, or moves it to another room (null: only the account and the hallway). What is missed of the account meanwhile is told after. */
   watch(room: string | null): void {
     if (this.abort && room === this.room) return
     this.stop()
-    if (room !== this.room) this.cursor = null
     this.room = room
     this.abort = new AbortController()
     globalThis.addEventListener?.('online', this.hurry)

@@ -19,7 +19,11 @@ import { Voices } from './voices'
 /** Where the person stands: on the way in, in, or out for one of several reasons. */
 export type Phase = 'entering' | 'in' | 'left' | 'ended' | 'removed' | 'full' | 'taken' | 'gone' | 'failed'
 
+/** The sheets over a room. */
+export type Sheet = 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end'
+
 const undoTime = 30_000
+const handKnown = 'besedka.hand-known'
 
 export interface SessionOptions {
   client: Client
@@ -43,6 +47,8 @@ export class RoomSession {
   /** On stage, and not yet heard since: shows the hint. */
   isFresh = $state(true)
   failure = $state('')
+  /** Which sheet of the room is open; the keyboard opens some of them too. */
+  sheet = $state<Sheet | null>(null)
   removalReason = $state<string | null>(null)
   readonly listening: Listening
   readonly speaking: Speaking
@@ -51,6 +57,12 @@ export class RoomSession {
   readonly room: string
   readonly self: string
   isReconnecting = $derived.by(() => this.phase === 'in' && (this.isStreamLost || this.listening.state === 'lost' || this.speaking.link === 'lost'))
+  /** As far as this client can tell; the server decides. */
+  mayRaiseHand = $derived.by(() => {
+    const view = this.state?.view
+    if (!view || view.hands === 'off') return false
+    return view.hands === 'everyone' || this.state?.person(this.self)?.followed_by_speakers === true
+  })
   private wasReconnecting = false
 
   constructor(private readonly options: SessionOptions) {
@@ -106,6 +118,12 @@ export class RoomSession {
     const wasIn = this.phase === 'in'
     this.finish('left')
     if (wasIn) await this.calls.leave().catch(() => {})
+  }
+
+  /** The one tap: leaves at once, but the last moderator is asked first who goes on. */
+  leaveQuietly(): void {
+    if (this.isLastModerator()) this.sheet = 'hand-over'
+    else void this.leave()
   }
 
   /** Gives the room up here because it goes on elsewhere; the seat stays. */
@@ -169,9 +187,20 @@ export class RoomSession {
     this.options.notices.say(t('say_unmuted'))
   }
 
+  /** Raises or lowers the own hand. The first time ever, a sheet explains what a hand is. */
+  toggleHand(): void {
+    const view = this.state?.view
+    if (!view || this.state?.isOnStage) return
+    if (view.me.hand) void this.lowerHand()
+    else if (!this.mayRaiseHand) this.options.notices.show(t(view.hands === 'off' ? 'hands_off_text' : 'hands_followed_text'))
+    else if (localStorage.getItem(handKnown)) void this.raiseHand('')
+    else this.sheet = 'hand'
+  }
+
   raiseHand(note: string): Promise<boolean> {
     return this.attempt(async () => {
       await this.calls.raiseHand(note)
+      localStorage.setItem(handKnown, '1')
       this.patchHand({ raised_at: new Date().toISOString(), note })
     })
   }
@@ -240,6 +269,12 @@ export class RoomSession {
       this.state?.refetch('soon')
       return false
     }
+  }
+
+  private isLastModerator(): boolean {
+    const view = this.state?.view
+    if (!view || view.me.role !== 'host' || view.counts.all <= 1) return false
+    return !this.state?.circles.stage.some((person) => person.role === 'moderator' && person.connected)
   }
 
   private take(view: RoomView): void {
