@@ -175,7 +175,7 @@ func checkOperatorPassword(password string) error {
 		return err
 	}
 	lower := strings.ToLower(string(canonical(password)))
-	if slices.Contains(common, strings.TrimRight(lower, "0123456789")) || isRepetition(lower) || isSequence(lower) {
+	if slices.Contains(common, strings.TrimRight(lower, "0123456789")) || isRepetition(lower) || isSequence(lower, 3) {
 		return ErrPasswordTooCommon
 	}
 	return nil
@@ -242,7 +242,7 @@ func isPredictable(lower string, about []string) bool {
 			different[r] = true
 		}
 	}
-	return isRepetition(rest) || (len(different) < leftover && isSequence(rest))
+	return isRepetition(rest) || (len(different) < leftover && isSequence(rest, 8))
 }
 
 // isRepetition says that the text is a unit of at most four characters said
@@ -261,9 +261,9 @@ func isRepetition(s string) bool {
 	return false
 }
 
-// isSequence says that the text has fewer than eight steps between neighbouring
+// isSequence says that the text has fewer steps than that between neighbouring
 // characters that are neither a repetition nor one up or down.
-func isSequence(s string) bool {
+func isSequence(s string, fewest int) bool {
 	runes := []rune(s)
 	steps := 0
 	for i := 1; i < len(runes); i++ {
@@ -271,5 +271,5 @@ func isSequence(s string) bool {
 			steps++
 		}
 	}
-	return steps < min(8, len(runes)/2)
+	return steps < fewest
 }

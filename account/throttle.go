@@ -129,7 +129,11 @@ func newBudget() *budget { return &budget{full: map[string]time.Time{}} }
 func (b *budget) wait(network string, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return max(0, b.full[network].Sub(now)-(networkBurst-1)*networkRefill)
+	full, known := b.full[network]
+	if !known {
+		return 0
+	}
+	return max(0, full.Sub(now)-(networkBurst-1)*networkRefill)
 }
 
 // fail counts a failure.

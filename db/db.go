@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"besedka"
@@ -37,6 +38,7 @@ type DB struct {
 	reader  *sql.DB // SQLite: connections that cannot write; PostgreSQL: the same as writer
 	now     func() time.Time
 	log     *slog.Logger
+	closed  atomic.Bool
 
 	mu    sync.RWMutex
 	hooks []func([]besedka.Topic)
@@ -76,8 +78,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // Dialect says which database it is.
 func (d *DB) Dialect() Dialect { return d.dialect }
 
-// Close waits for running transactions and closes the database.
+// Close waits for running transactions and closes the database. What is asked
+// of it afterwards is ErrUnavailable.
 func (d *DB) Close() error {
+	if d.closed.Swap(true) {
+		return nil
+	}
 	if d.dialect == PostgreSQL {
 		return d.writer.Close()
 	}

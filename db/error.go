@@ -63,7 +63,7 @@ func (d *DB) explain(ctx, patient context.Context, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case patient.Err() != nil, brokenOff(err), unreachable(err):
+	case d.closed.Load(), patient.Err() != nil, brokenOff(err), unreachable(err):
 		d.log.Warn("database unavailable", "error", err)
 		return ErrUnavailable.Because(err)
 	}

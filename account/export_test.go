@@ -1,0 +1,12 @@
+package account
+
+import "context"
+
+// Clean is what Run does every hour.
+func (s *Service) Clean(ctx context.Context) error { return s.clean(ctx) }
+
+// CheckPassword is the rule for passphrases chosen over the network.
+var CheckPassword = checkPassword
+
+// CheckOperatorPassword is the rule for those that the operator sets.
+var CheckOperatorPassword = checkOperatorPassword
