@@ -165,8 +165,11 @@ func (c *ControlOpener) Open(b []byte) ([]byte, bool) {
 	}
 	word := binary.BigEndian.Uint32(b[n:])
 	index := word &^ (1 << 31)
+	if word>>31 == 0 { // unencrypted SRTCP is not spoken
+		return nil, false
+	}
 	win := c.window(binary.BigEndian.Uint32(b[4:]))
-	if word>>31 == 0 || win == nil || !win.fresh(uint64(index)) { // unencrypted SRTCP is not spoken
+	if win == nil || !win.fresh(uint64(index)) {
 		return nil, false
 	}
 	open := c.openGCM

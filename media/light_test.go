@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -44,6 +45,8 @@ type light struct {
 	cert    tls.Certificate
 
 	conn *net.UDPConn
+	tcp  *net.TCPConn // instead of conn
+	hold atomic.Bool  // read no more from tcp
 	dtls chan []byte
 	done chan struct{}
 	out  *srtp.Context
@@ -95,14 +98,28 @@ func fingerprint(cert tls.Certificate) string {
 
 // newLight asks for a session; it does not connect yet.
 func (w *world) newLight(dir media.Direction, who besedka.ParticipantID, cred besedka.CredentialID) (*light, error) {
+	l, err := w.askLight(dir, who, cred)
+	if err != nil {
+		return nil, err
+	}
+	if l.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		return nil, err
+	}
+	go l.read(l.conn, l.done)
+	w.t.Cleanup(l.close)
+	return l, nil
+}
+
+// askLight makes the session only.
+func (w *world) askLight(dir media.Direction, who besedka.ParticipantID, cred besedka.CredentialID) (*light, error) {
 	l := &light{w: w, ufrag: "peer", pwd: "0123456789012345678901", cert: lightCert(),
 		dtls: make(chan []byte, 64), done: make(chan struct{})}
-	d := "recvonly"
+	d := []string{"recvonly", "recvonly", "recvonly"}
 	if dir == media.Up {
-		d = "sendonly"
+		d = []string{"sendonly"}
 	}
 	var err error
-	l.session, err = w.srv.Answer(context.Background(), dir, room, who, cred, []byte(lightOffer(l.ufrag, l.pwd, fingerprint(l.cert), d)))
+	l.session, err = w.srv.Answer(context.Background(), dir, room, who, cred, []byte(lightOffer(l.ufrag, l.pwd, fingerprint(l.cert), d...)))
 	if err != nil {
 		return nil, err
 	}
@@ -115,12 +132,50 @@ func (w *world) newLight(dir media.Direction, who besedka.ParticipantID, cred be
 			l.theirs[1] = strings.TrimSpace(v)
 		}
 	}
-	if l.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
-		return nil, err
-	}
-	go l.read()
-	w.t.Cleanup(l.close)
 	return l, nil
+}
+
+// tcpJoin joins as a listener over ICE-TCP.
+func (w *world) tcpJoin(t *testing.T, who besedka.ParticipantID) *light {
+	t.Helper()
+	l, err := w.askLight(media.Down, who, "credential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(l.server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadBuffer(4096)
+	l.tcp = conn
+	go l.readTCP()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		<-l.done
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := l.join(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.live(l.session)
+	return l
+}
+
+// readTCP takes frames of RFC 4571.
+func (l *light) readTCP() {
+	defer close(l.done)
+	for !l.hold.Load() {
+		var n [2]byte
+		if _, err := io.ReadFull(l.tcp, n[:]); err != nil {
+			return
+		}
+		b := make([]byte, binary.BigEndian.Uint16(n[:]))
+		if _, err := io.ReadFull(l.tcp, b); err != nil {
+			return
+		}
+		l.take(b)
+	}
 }
 
 func (l *light) close() {
@@ -129,27 +184,30 @@ func (l *light) close() {
 }
 
 // read takes what the server sends.
-func (l *light) read() {
-	defer close(l.done)
+func (l *light) read(conn *net.UDPConn, done chan struct{}) {
+	defer close(done)
 	buf := make([]byte, 2000)
 	for {
-		n, err := l.conn.Read(buf)
+		n, err := conn.Read(buf)
 		if err != nil {
 			return
 		}
-		b := append([]byte(nil), buf[:n]...)
-		switch {
-		case b[0] < 4:
-			l.stun(b)
-		case b[0] < 64:
-			select {
-			case l.dtls <- b:
-			default:
-			}
-		case b[1] < 192 || b[1] > 223:
-			l.got.Add(1)
-			l.media(b)
+		l.take(append([]byte(nil), buf[:n]...))
+	}
+}
+
+func (l *light) take(b []byte) {
+	switch {
+	case b[0] < 4:
+		l.stun(b)
+	case b[0] < 64:
+		select {
+		case l.dtls <- b:
+		default:
 		}
+	case b[1] < 192 || b[1] > 223:
+		l.got.Add(1)
+		l.media(b)
 	}
 }
 
@@ -162,7 +220,7 @@ func (l *light) stun(b []byte) {
 	case 0x0001: // the server probes: a full agent answers
 		if !l.silent {
 			r := stunMessage(0x0101, b[8:20], "", false, l.pwd)
-			_, _ = l.conn.WriteToUDPAddrPort(r, l.server)
+			l.send(r)
 		}
 	}
 }
@@ -225,7 +283,21 @@ func (l *light) check(nominate bool, pwd string) []byte {
 	return stunMessage(0x0001, id, l.theirs[0]+":"+l.ufrag, nominate, pwd)
 }
 
-func (l *light) send(b []byte) { _, _ = l.conn.WriteToUDPAddrPort(b, l.server) }
+func (l *light) send(b []byte) {
+	if l.tcp != nil {
+		_, _ = l.tcp.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...))
+		return
+	}
+	_, _ = l.conn.WriteToUDPAddrPort(b, l.server)
+}
+
+// addr is where the client is.
+func (l *light) addr() net.Addr {
+	if l.tcp != nil {
+		return l.tcp.LocalAddr()
+	}
+	return l.conn.LocalAddr()
+}
 
 // lightConn is what pion/dtls sees.
 type lightConn struct {
@@ -237,14 +309,14 @@ type lightConn struct {
 func (c *lightConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	select {
 	case d := <-c.l.dtls:
-		return copy(b, d), c.l.conn.LocalAddr(), nil
+		return copy(b, d), c.l.addr(), nil
 	case <-c.off:
 		return 0, nil, net.ErrClosed
 	}
 }
 func (c *lightConn) WriteTo(b []byte, _ net.Addr) (int, error) { c.l.send(b); return len(b), nil }
 func (c *lightConn) Close() error                              { c.one.Do(func() { close(c.off) }); return nil }
-func (c *lightConn) LocalAddr() net.Addr                       { return c.l.conn.LocalAddr() }
+func (c *lightConn) LocalAddr() net.Addr                       { return c.l.addr() }
 func (c *lightConn) SetDeadline(t time.Time) error             { return c.SetReadDeadline(t) }
 func (c *lightConn) SetWriteDeadline(time.Time) error          { return nil }
 func (c *lightConn) SetReadDeadline(t time.Time) error {

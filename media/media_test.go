@@ -497,3 +497,24 @@ func TestCloseEndsEverySession(t *testing.T) {
 		t.Error("not told before Close returned")
 	}
 }
+
+func TestSlowStreamHoldsUpNobody(t *testing.T) {
+	w := newWorld(t)
+	sp := w.stage(1, 30)[0]
+	w.srv.Grant(room, "slow", media.Grant{})
+	l := w.audience("listener", peerOptions{})
+	slow := w.tcpJoin(t, "slow")
+	w.ready(sp, 1, l)
+	slow.hold.Store(true)
+	first := sp.n
+	eventually(t, "packets for the slow one are dropped", func() bool {
+		for range 20 { // large frames fill the buffers of both systems sooner
+			sp.write(sp.frame(sp.n, 1200))
+		}
+		talk(1, sp)
+		return w.srv.Stats().DropSlow > 0
+	})
+	mark := sp.n
+	talk(100, sp)
+	eventually(t, "the other one hears on", func() bool { return since(l.from(1), mark) >= 90 && first < mark })
+}

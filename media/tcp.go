@@ -22,6 +22,8 @@ const (
 	// streamQueue bounds what waits to be written to one connection: about two
 	// seconds of three slots. What does not fit is dropped: late sound is no sound.
 	streamQueue = 48 << 10
+	// streamBuffer is what the system may hold back besides: it would grow to megabytes.
+	streamBuffer = 32 << 10
 	// streamIdle closes a connection that brings nothing; checks come more often.
 	streamIdle = 30 * time.Second
 	// streamJoin closes one that has not shown a valid check.
@@ -55,6 +57,9 @@ func (s *Server) acceptStreams() {
 				return
 			}
 			continue // a peer that went away, or no descriptors: the next one may fare better
+		}
+		if c, ok := conn.(*net.TCPConn); ok {
+			_ = c.SetWriteBuffer(streamBuffer)
 		}
 		x := &stream{server: s, conn: conn, wake: make(chan struct{}, 1)}
 		if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
