@@ -1,0 +1,500 @@
+package room
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"besedka"
+	"besedka/db"
+	"besedka/db/dbtest"
+
+	"pgregory.net/rapid"
+)
+
+// cast are the people of the random tests: anna opens the first room, boris
+// the second; anna and boris follow some of the others.
+var (
+	cast   = []besedka.AccountID{"anna", "boris", "vera", "gleb", "dina", "egor"}
+	guests = []besedka.ParticipantID{"guest-1", "guest-2"}
+	edges  = map[besedka.AccountID][]besedka.AccountID{"vera": {"anna", "boris"}, "gleb": {"anna"}, "dina": {"boris", "vera"}}
+	verbs  = []string{"raise", "raise", "lower", "lower of", "lower all", "title", "hands", "invite", "invite", "accept", "accept", "decline",
+		"mute", "unmute", "mute other", "mute all", "silence", "lift", "remove", "undo", "role", "role", "role", "hand over", "pick", "end",
+		"accept heir", "decline heir"}
+)
+
+// drama is two rooms, played at random beside their oracles.
+type drama struct {
+	*world
+	rooms []*oracle
+	csrcs map[string]besedka.AccountID // room/csrc → whose it was first
+	stage map[besedka.RoomID][]besedka.AccountID
+	hands map[besedka.RoomID][]besedka.AccountID
+	acted besedka.ParticipantID // who did the step
+	verb  string
+}
+
+func newDrama(t *rapid.T, w *world) *drama {
+	err := w.db.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE rooms SET ended_at = 1 WHERE ended_at = 0`) // those of the play before
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	d := &drama{world: w, csrcs: map[string]besedka.AccountID{}, stage: map[besedka.RoomID][]besedka.AccountID{},
+		hands: map[besedka.RoomID][]besedka.AccountID{}}
+	for target, followers := range edges {
+		for _, f := range followers {
+			w.graph.follow(f, target)
+		}
+	}
+	for i, host := range cast[:2] {
+		kind := rapid.SampledFrom([]Kind{KindOpen, KindOpen, KindSocial, KindClosed}).Draw(t, fmt.Sprint("kind", i))
+		o := newOracle(w.open(host, kind), kind, host, moment(w.clock.Now()))
+		o.title, o.follows = "Evening", edges
+		d.rooms = append(d.rooms, o)
+		d.stage[o.id] = []besedka.AccountID{host}
+	}
+	return d
+}
+
+func (d *drama) now() time.Time { return moment(d.clock.Now()) }
+
+// pickActor draws an account with one of two credentials, or a guest.
+func (d *drama) pickActor(t *rapid.T, guestsToo bool) Actor {
+	if guestsToo && rapid.IntRange(0, 4).Draw(t, "guest?") == 0 {
+		g := rapid.SampledFrom(guests).Draw(t, "guest")
+		return Actor{Who: g, Credential: besedka.CredentialID(g), GuestOf: d.rooms[0].id}
+	}
+	a := actor(rapid.SampledFrom(cast).Draw(t, "who"))
+	if rapid.IntRange(0, 5).Draw(t, "device") == 0 {
+		a.Credential += "b"
+	}
+	return a
+}
+
+func (d *drama) pickRoom(t *rapid.T) *oracle {
+	return d.rooms[min(1, rapid.IntRange(0, 3).Draw(t, "room")/3)]
+}
+
+// step begins a step; every one takes a moment, so that times differ.
+func (d *drama) step(who besedka.ParticipantID, verb string) {
+	d.clock.Advance(time.Millisecond)
+	d.acted, d.verb = who, verb
+}
+
+func (d *drama) expect(t *rapid.T, err error, want string) {
+	t.Helper()
+	if got := code(err); got != want {
+		t.Fatalf("%s by %s: got %q (%v), want %q", d.verb, d.acted, got, err, want)
+	}
+}
+
+func (d *drama) enterSome(t *rapid.T) {
+	o, a := d.pickRoom(t), d.pickActor(t, true)
+	d.step(a.Who, "enter")
+	want := o.door(a)
+	if want == "" {
+		for _, other := range d.rooms {
+			if other != o {
+				other.quit(a.Who, d.now())
+			}
+		}
+	}
+	if code := o.enter(a, d.now()); code != want {
+		t.Fatalf("the oracle says %q, then %q", want, code)
+	}
+	d.expect(t, d.service.Enter(ctx, o.id, a), want)
+}
+
+func (d *drama) leaveSome(t *rapid.T) {
+	o, a := d.pickRoom(t), d.pickActor(t, true)
+	d.step(a.Who, "leave")
+	want := ""
+	if o.door(a) == "not_found" {
+		want = "not_found"
+	} else if o.seats[a.Who] != nil {
+		o.quit(a.Who, d.now())
+	}
+	d.expect(t, d.service.Leave(ctx, o.id, a), want)
+}
+
+func (d *drama) connect(t *rapid.T) {
+	o, a := d.pickRoom(t), d.pickActor(t, true)
+	d.step(a.Who, "connect")
+	up := rapid.Bool().Draw(t, "up")
+	c := o.seats[a.Who]
+	opened := d.gate.open(o.id, a, up)
+	if want := c != nil && (!up || o.on(a.Who.Account())); opened != want {
+		t.Fatalf("session of %s: opened %v, want %v", a.Who, opened, want)
+	}
+	if opened && (c.cred == "" || c.cred == a.Credential) {
+		c.cred, c.held, c.lost = a.Credential, true, false
+	}
+}
+
+func (d *drama) drop(t *rapid.T) {
+	a := d.pickActor(t, true)
+	d.step(a.Who, "drop")
+	d.gate.drop(a.Who)
+	d.lost(a.Who)
+}
+
+// lost is what the oracle makes of all of somebody's sessions being gone.
+func (d *drama) lost(who besedka.ParticipantID) {
+	for _, o := range d.rooms {
+		if c := o.seats[who]; c != nil && c.held {
+			c.held, c.lost, c.until = false, true, d.now().Add(time.Minute)
+		}
+	}
+}
+
+// reap loses the seats of those whose last session the gate has ended, as when
+// a speaker without a down session is moved to the audience.
+func (d *drama) reap() {
+	holding := map[besedka.ParticipantID]bool{}
+	for _, s := range d.gate.sessions {
+		for _, o := range d.rooms {
+			if c := o.seats[s.who]; o.id == s.room && c != nil && c.cred == s.cred {
+				holding[s.who] = true
+			}
+		}
+	}
+	for _, o := range d.rooms {
+		for who := range o.seats {
+			if !holding[who] {
+				d.lost(who)
+			}
+		}
+	}
+}
+
+func (d *drama) pass(t *rapid.T) {
+	d.step("", "time")
+	d.clock.Advance(rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, 25 * time.Second, time.Minute}).Draw(t, "time"))
+	for _, o := range d.rooms {
+		o.sweep(d.now())
+	}
+	d.service.Sweep(ctx)
+}
+
+func (d *drama) restart(t *rapid.T) {
+	d.step("", "restart")
+	d.start()
+	for _, o := range d.rooms {
+		o.restart(d.now())
+	}
+}
+
+func (d *drama) command(t *rapid.T) {
+	o, a := d.pickRoom(t), d.pickActor(t, true)
+	target := rapid.SampledFrom(cast).Draw(t, "target")
+	verb := rapid.SampledFrom(verbs).Draw(t, "verb")
+	arg := ""
+	switch verb {
+	case "title":
+		arg = rapid.SampledFrom([]string{"", "Morning", "Evening"}).Draw(t, "title")
+	case "hands":
+		arg = rapid.SampledFrom([]string{"everyone", "followed", "off"}).Draw(t, "setting")
+	case "role":
+		arg = rapid.SampledFrom([]string{"moderator", "speaker", "listener"}).Draw(t, "role")
+	}
+	d.step(a.Who, verb)
+	offered := d.offered(o)
+	want := o.door(a)
+	if want == "" && a.Who.IsGuest() {
+		want = "guests_only_listen"
+	}
+	by := a.Who.Account()
+	if want == "" {
+		want = o.act(verb, by, target, arg, d.now())
+	}
+	if want == "" && verb == "accept heir" && by != o.host {
+		if by == offered && o.on(by) {
+			o.crown(by)
+			o.watch(d.now())
+		} else {
+			want = "not_offered"
+		}
+	}
+	d.expect(t, d.perform(o.id, a, verb, target, arg), want)
+}
+
+func (d *drama) perform(room besedka.RoomID, a Actor, verb string, target besedka.AccountID, arg string) error {
+	s := d.service
+	switch verb {
+	case "raise":
+		return s.RaiseHand(ctx, room, a, "")
+	case "lower":
+		return s.LowerHand(ctx, room, a)
+	case "lower of":
+		return s.LowerHandOf(ctx, room, a, target)
+	case "lower all":
+		return s.LowerAllHands(ctx, room, a)
+	case "title":
+		return s.SetTitle(ctx, room, a, arg)
+	case "hands":
+		return s.SetHands(ctx, room, a, Hands(arg))
+	case "invite":
+		_, err := s.InviteToStage(ctx, room, a, target)
+		return err
+	case "accept":
+		return s.AcceptStage(ctx, room, a)
+	case "decline":
+		return s.DeclineStage(ctx, room, a)
+	case "mute":
+		return s.Mute(ctx, room, a)
+	case "unmute":
+		return s.Unmute(ctx, room, a)
+	case "mute other":
+		return s.MuteOther(ctx, room, a, target)
+	case "mute all":
+		return s.MuteAll(ctx, room, a)
+	case "silence":
+		return s.Silence(ctx, room, a, target)
+	case "lift":
+		return s.LiftSilence(ctx, room, a, target)
+	case "remove":
+		return s.Remove(ctx, room, a, target.Participant(), "noise", "")
+	case "undo":
+		return s.UndoRemoval(ctx, room, a, target.Participant())
+	case "role":
+		return s.SetRole(ctx, room, a, target, besedka.Role(arg))
+	case "hand over":
+		return s.HandOver(ctx, room, a, target)
+	case "pick":
+		return s.Pick(ctx, room, a, target)
+	case "end":
+		return s.End(ctx, room, a)
+	case "accept heir":
+		return s.AcceptHeir(ctx, room, a)
+	case "decline heir":
+		return s.DeclineHeir(ctx, room, a)
+	}
+	panic("no such verb: " + verb)
+}
+
+// state is the room in memory, loaded if it was forgotten.
+func (d *drama) state(t *rapid.T, o *oracle) *State {
+	c, err := d.service.find(ctx, o.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.state
+}
+
+func (d *drama) offered(o *oracle) besedka.AccountID {
+	if c := d.service.known(o.id); c != nil {
+		return c.state.vigil.Offered
+	}
+	return ""
+}
+
+// check compares the service with the oracles and holds it to its invariants.
+func (d *drama) check(t *rapid.T) {
+	d.reap()
+	for _, o := range d.rooms {
+		st := d.state(t, o)
+		d.checkOracle(t, o, st)
+		d.checkMedia(t, o.id, st)
+		d.checkRows(t, o.id, st)
+		d.checkConsent(t, o.id, st)
+	}
+	d.checkSeats(t)
+}
+
+func (d *drama) checkOracle(t *rapid.T, o *oracle, st *State) {
+	t.Helper()
+	same := func(what string, got, want any) {
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("after %s by %s, %s: got %v, want %v", d.verb, d.acted, what, got, want)
+		}
+	}
+	same("ended", st.Ended(), o.ended)
+	same("seats", slices.Sorted(maps.Keys(st.seats.rows)), slices.Sorted(maps.Keys(o.seats)))
+	same("silenced", st.silenced(), slices.Sorted(maps.Keys(o.silenced)))
+	same("removed", slices.Sorted(maps.Keys(st.removals.rows)), slices.Sorted(maps.Keys(o.removed)))
+	same("picked", slices.Sorted(maps.Keys(st.picks.rows)), slices.Sorted(maps.Keys(o.picked)))
+	same("title and setting", st.info.Title+string(st.info.Hands), o.title+string(o.setting))
+	same("host", st.info.Host, o.host)
+	if o.ended {
+		return
+	}
+	same("stage", st.onStage(), o.stage)
+	same("queue", st.queue(), o.queue)
+	same("invited", slices.Sorted(maps.Keys(st.invited.rows)), slices.Sorted(maps.Keys(o.invited)))
+	for who, c := range o.seats {
+		seat := st.seats.rows[who]
+		same("role of "+string(who), st.Role(who), o.role(who))
+		same("seat of "+string(who), []any{seat.Credential, seat.Muted, seat.Deadline.IsZero(), seat.Lost}, []any{c.cred, c.muted, c.held, c.lost})
+	}
+	if heir := st.vigil.Offered; heir != "" && (st.roleOf(heir) != besedka.RoleSpeaker && d.verb == "time" || len(st.moderators()) > 0) {
+		t.Fatalf("the room is offered to %s", heir)
+	}
+}
+
+func (s *State) silenced() []besedka.AccountID {
+	var list []besedka.AccountID
+	for account, v := range s.voices.rows {
+		if v.SilencedBy != "" {
+			list = append(list, account)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// checkMedia: who gets packets is who is shown; who sends them is on stage;
+// who is heard is neither silenced nor muted; who was removed gets nothing.
+func (d *drama) checkMedia(t *rapid.T, room besedka.RoomID, st *State) {
+	t.Helper()
+	granted := d.gate.granted(room)
+	for who := range st.seats.rows {
+		if _, ok := granted[who]; !ok {
+			t.Fatalf("%s is shown and gets nothing", who)
+		}
+	}
+	for who, g := range granted {
+		on := st.Role(who).OnStage()
+		seat, here := st.seats.get(who)
+		voice := st.voices.rows[who.Account()]
+		switch {
+		case !here, st.removals.has(who), st.Ended():
+			t.Fatalf("ghost: %s is granted %+v", who, g)
+		case g.Publish != on, g.Forward != (on && voice.SilencedBy == "" && !seat.Muted), on != (g.CSRC != 0):
+			t.Fatalf("%s as %s is granted %+v", who, st.Role(who), g)
+		}
+	}
+	for id, s := range d.gate.sessions {
+		if g, ok := granted[s.who]; s.room == room && (!ok || s.up && !g.Publish) {
+			t.Fatalf("%s of %s outlives its grant", id, s.who)
+		}
+	}
+	d.checkRoster(t, room, st)
+}
+
+// checkRoster: what people see is who gets packets.
+func (d *drama) checkRoster(t *rapid.T, room besedka.RoomID, st *State) {
+	t.Helper()
+	for who := range st.seats.rows {
+		a := Actor{Who: who}
+		if who.IsGuest() {
+			continue
+		}
+		v, err := d.service.View(ctx, room, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown []besedka.ParticipantID
+		for _, p := range v.Participants {
+			shown = append(shown, p.Account.Participant())
+		}
+		slices.Sort(shown)
+		seated := slices.DeleteFunc(slices.Sorted(maps.Keys(st.seats.rows)), besedka.ParticipantID.IsGuest)
+		if !slices.Equal(shown, seated) || v.Counts.All != len(st.seats.rows) || v.Counts.All-v.Counts.Guests != len(seated) {
+			t.Fatalf("shown %v, counts %+v, here %v", shown, v.Counts, slices.Sorted(maps.Keys(st.seats.rows)))
+		}
+		if (v.Queue != nil) != st.Role(who).Moderates() || (v.Queue == nil) != (v.Removals == nil) {
+			t.Fatalf("%s as %s sees the queue %v", who, st.Role(who), v.Queue)
+		}
+	}
+}
+
+// checkRows: rows agree with memory, with one another, and with one host.
+func (d *drama) checkRows(t *rapid.T, room besedka.RoomID, st *State) {
+	t.Helper()
+	kept, _, _, err := d.service.rows.load(ctx, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if inMemory, inRows := dumpRows(st), dumpRows(kept); inMemory != inRows {
+		t.Fatalf("after %s by %s, in memory\n%s\nin rows\n%s", d.verb, d.acted, inMemory, inRows)
+	}
+	for account, v := range st.voices.rows {
+		key := fmt.Sprint(room, v.CSRC)
+		if first, known := d.csrcs[key]; v.CSRC == 0 || known && first != account {
+			t.Fatalf("CSRC %d is of %s and %s", v.CSRC, first, account)
+		}
+		d.csrcs[key] = account
+	}
+	if st.Ended() {
+		return
+	}
+	hosts := 0
+	for account, p := range st.stage.rows {
+		if p.Role == besedka.RoleHost {
+			hosts++
+		}
+		if !st.seats.has(account.Participant()) || (p.Role == besedka.RoleHost) != (account == st.info.Host) {
+			t.Fatalf("%s is on stage as %s, seated %v, host %s", account, p.Role, st.seats.has(account.Participant()), st.info.Host)
+		}
+	}
+	if st.info.Host == "" || hosts > 1 || hosts == 0 && st.seats.has(st.info.Host.Participant()) {
+		t.Fatalf("%d hosts on stage, host %q", hosts, st.info.Host)
+	}
+	for account := range st.hands.rows {
+		if st.roleOf(account) != besedka.RoleListener {
+			t.Fatalf("hand of %s, who is %q", account, st.roleOf(account))
+		}
+	}
+}
+
+// checkConsent: whoever is newly on stage did something themselves: entered,
+// accepted, or had a hand up before somebody else's step.
+func (d *drama) checkConsent(t *rapid.T, room besedka.RoomID, st *State) {
+	t.Helper()
+	var on []besedka.AccountID
+	if !st.Ended() {
+		on = st.onStage()
+	}
+	for _, account := range on {
+		if slices.Contains(d.stage[room], account) || slices.Contains(d.hands[room], account) {
+			continue
+		}
+		if d.acted != account.Participant() || d.verb != "enter" && d.verb != "accept" {
+			t.Fatalf("%s was dragged on stage by %s of %s", account, d.verb, d.acted)
+		}
+	}
+	d.stage[room], d.hands[room] = on, st.queue()
+}
+
+// checkSeats: everybody sits in one room at most, where the index says.
+func (d *drama) checkSeats(t *rapid.T) {
+	t.Helper()
+	where := map[besedka.ParticipantID]sitting{}
+	for _, o := range d.rooms {
+		for who, seat := range d.state(t, o).seats.rows {
+			if other, twice := where[who]; twice {
+				t.Fatalf("%s sits in %s and %s", who, other.room, o.id)
+			}
+			where[who] = sitting{o.id, seat.Credential}
+		}
+	}
+	if !maps.Equal(where, d.service.index.seats) {
+		t.Fatalf("index %v, seats %v", d.service.index.seats, where)
+	}
+}
+
+// TestRulesHoldInEveryOrderOfEvents plays two rooms at random: everything that
+// people, connections, time and crashes can do, in any order.
+func TestRulesHoldInEveryOrderOfEvents(t *testing.T) {
+	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
+		clock := dbtest.NewClock()
+		w := newWorld(t, s.Open(t, clock.Now), clock)
+		rapid.Check(t, func(rt *rapid.T) {
+			d := newDrama(rt, w)
+			rt.Repeat(map[string]func(*rapid.T){
+				"": d.check, "enter": d.enterSome, "enter too": d.enterSome, "leave": d.leaveSome, "connect": d.connect, "connect too": d.connect,
+				"drop": d.drop, "time": d.pass, "restart": d.restart,
+				"command": d.command, "command too": d.command, "command also": d.command, "command again": d.command,
+			})
+			for _, o := range d.rooms {
+				d.facts(o.id)
+			}
+		})
+	})
+}
