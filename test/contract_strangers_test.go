@@ -60,6 +60,9 @@ func TestStrangersAreRefusedEverywhere(t *testing.T) {
 		if strings.HasSuffix(path, "/whip") || strings.HasSuffix(path, "/whep") {
 			body = raw{"application/sdp", []byte("v=0\r\n")}
 		}
+		if route == "PATCH /api/v1/rooms/{room}/sessions/{session}" {
+			body = raw{"application/trickle-ice-sdpfrag", []byte("a=end-of-candidates\r\n")}
+		}
 		for _, p := range []*person{w.stranger(t), {t: t, server: w.server, name: "forger", token: "bt_" + strings.Repeat("0", 43)}} {
 			a := p.call(method, path, body)
 			switch {
@@ -121,7 +124,7 @@ func TestGuestsOnlyListenAndOnlyThere(t *testing.T) {
 	room := w.founder().open("open")
 	elsewhere := w.member(5).open("open")
 	guest := w.guest(t, room)
-	offer := raw{"application/sdp", someOffer(t, recvonly, audio)}
+	offer, voice := raw{"application/sdp", someOffer(t, recvonly, audio)}, raw{"application/sdp", someOffer(t, sendonly, audio)}
 	guest.must(http.MethodGet, "/rooms/"+room, nil)
 	guest.must(http.MethodPost, "/rooms/"+room+"/whep", offer)
 	for _, r := range []struct {
@@ -129,7 +132,7 @@ func TestGuestsOnlyListenAndOnlyThere(t *testing.T) {
 		body         any
 	}{
 		{http.MethodGet, "/rooms/" + elsewhere, nil}, {http.MethodPost, "/rooms/" + elsewhere + "/whep", offer}, {http.MethodPut, "/rooms/" + elsewhere + "/seat", nil},
-		{http.MethodPost, "/rooms/" + room + "/whip", offer}, {http.MethodPut, "/rooms/" + room + "/hand", object{}}, {http.MethodPatch, "/rooms/" + room, object{"title": "mine"}},
+		{http.MethodPost, "/rooms/" + room + "/whip", voice}, {http.MethodPut, "/rooms/" + room + "/hand", object{}}, {http.MethodPatch, "/rooms/" + room, object{"title": "mine"}},
 		{http.MethodDelete, "/rooms/" + room, nil}, {http.MethodPost, "/rooms", object{"kind": "open"}}, {http.MethodPost, "/invitations", object{}}, {http.MethodGet, "/hallway", nil},
 		{http.MethodGet, "/accounts?username=anna", nil}, {http.MethodPut, "/accounts/" + w.member(0).id + "/follow", nil},
 	} {

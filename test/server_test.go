@@ -174,10 +174,22 @@ func makeTemplate(dir string) error {
 
 var ownerLink = regexp.MustCompile(`https?://\S+/join/[0-9A-Za-z]+`)
 
+// ownerLink waits for the link that the first start prints; it may come a moment after the server answers.
+func (s *server) ownerLink() string {
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for begin := time.Now(); time.Since(begin) < readyTimeout; <-poll.C {
+		if link := ownerLink.FindString(s.output.String()); link != "" {
+			return link
+		}
+	}
+	return ""
+}
+
 // populate makes the people of an instance: their tokens and ids by username.
 func (s *server) populate() (tokens, ids map[string]string, err error) {
 	tokens, ids = map[string]string{}, map[string]string{}
-	link := ownerLink.FindString(s.output.String())
+	link := s.ownerLink()
 	for i, name := range usernames {
 		if i == 0 {
 			stranger := &person{server: s}
