@@ -110,8 +110,9 @@ func (s *session) check(m *stunMessage, b []byte, from path, now time.Time) {
 	if from.tcp != nil && !from.tcp.bind(s) {
 		return // a connection serves one session
 	}
-	var w stunWriter
+	w := writers.Get().(*stunWriter)
 	s.server.send(from, w.success(m.id, from.addr, []byte(s.password)))
+	writers.Put(w)
 	if s.repeated(m.id) {
 		c.stunRepeated.Add(1) // a retransmission, or a replay: answered, and nothing else
 		return
@@ -178,9 +179,10 @@ func (s *session) sendProbeLocked(p *probe, now time.Time) {
 		return
 	}
 	p.at = now
-	var w stunWriter
 	s.server.count.probes.Add(1)
+	w := writers.Get().(*stunWriter)
 	s.server.send(p.path, w.request(p.id, s.peerUfrag+":"+s.ufrag, []byte(s.peerPassword)))
+	writers.Put(w)
 }
 
 // proved takes a success response to a probe.

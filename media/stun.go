@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net/netip"
+	"sync"
 )
 
 // STUN of RFC 8489, as far as ICE (RFC 8445 §7) needs it: Binding requests and
@@ -116,6 +117,9 @@ func hmacSHA1(key, msg []byte) [sha1.Size]byte {
 	return sha1.Sum(outer[:])
 }
 
+// writers holds writers not in use: what is sent escapes, and would be garbage for each check.
+var writers = sync.Pool{New: func() any { return new(stunWriter) }}
+
 // stunWriter builds a message in a fixed array.
 type stunWriter struct {
 	buf [640]byte
@@ -135,6 +139,7 @@ func (w *stunWriter) attribute(typ uint16, n int) []byte {
 	binary.BigEndian.PutUint16(w.buf[w.n+2:], uint16(n))
 	v := w.buf[w.n+4 : w.n+4+n]
 	w.n += 4 + (n+3)&^3
+	clear(w.buf[w.n-(n+3)&^3+n : w.n]) // the padding
 	return v
 }
 
