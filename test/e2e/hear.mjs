@@ -12,37 +12,39 @@ export function keepConnections() {
   };
 }
 
-/** Records `seconds` of everything the page's live connections receive, mixed, at 48 kHz. */
+/** Records `seconds` of everything the page's live connections receive, mixed, as mono samples at 48 kHz. */
 export async function record(page, seconds) {
   const packed = await page.evaluate(async (seconds) => {
     const context = new AudioContext({ sampleRate: 48000 });
     await context.resume();
-    const tap = context.createScriptProcessor(4096, 1, 1);
-    const blocks = [];
-    tap.onaudioprocess = (e) => blocks.push(new Float32Array(e.inputBuffer.getChannelData(0)));
+    const mix = context.createMediaStreamDestination();
     for (const connection of window.heard.connections) {
       if (connection.connectionState !== 'connected') continue;
       for (const receiver of connection.getReceivers()) {
         if (receiver.track?.readyState === 'live') {
-          context.createMediaStreamSource(new MediaStream([receiver.track])).connect(tap);
+          context.createMediaStreamSource(new MediaStream([receiver.track])).connect(mix);
         }
       }
     }
-    const silent = context.createGain();
-    silent.gain.value = 0;
-    tap.connect(silent).connect(context.destination);
-    const wanted = Math.ceil((seconds * 48000) / 4096);
-    while (blocks.length < wanted) await new Promise((done) => setTimeout(done, 50));
+    const recorder = new MediaRecorder(mix.stream, { mimeType: 'audio/webm;codecs=opus', audioBitsPerSecond: 128000 });
+    const parts = [];
+    recorder.ondataavailable = (e) => parts.push(e.data);
+    const stopped = new Promise((done) => (recorder.onstop = done));
+    recorder.start();
+    await new Promise((done) => setTimeout(done, seconds * 1000));
+    recorder.stop();
+    await stopped;
+    const sound = await context.decodeAudioData(await new Blob(parts).arrayBuffer());
     await context.close();
-    const all = new Int16Array(blocks.length * 4096);
-    blocks.forEach((block, i) => block.forEach((v, k) => (all[i * 4096 + k] = Math.max(-1, Math.min(1, v)) * 32767)));
+    const samples = sound.getChannelData(0);
+    const small = Int16Array.from(samples, (v) => Math.max(-1, Math.min(1, v)) * 32767);
     let text = '';
-    const bytes = new Uint8Array(all.buffer);
+    const bytes = new Uint8Array(small.buffer);
     for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
     return btoa(text);
   }, seconds);
   const bytes = Buffer.from(packed, 'base64');
-  const samples = new Float32Array(bytes.length / 2);
+  const samples = new Float32Array(bytes.length >> 1);
   for (let i = 0; i < samples.length; i++) samples[i] = bytes.readInt16LE(2 * i) / 32768;
   return samples;
 }
@@ -59,8 +61,8 @@ export function envelope(samples, rate = 48000) {
   return out;
 }
 
-/** How like the looping source the heard envelope is: the best normalised correlation over all lags, 0…1. */
-export function likeness(heard, source) {
+/** The best normalised correlation of two envelopes over all lags of the looping source, 0…1. */
+function correlation(heard, source) {
   const mean = (x) => x.reduce((a, b) => a + b, 0) / x.length;
   const mh = mean(heard);
   const ms = mean(source);
@@ -79,6 +81,17 @@ export function likeness(heard, source) {
     best = Math.max(best, dot / Math.sqrt(hh * ss || 1));
   }
   return best;
+}
+
+/**
+ * How like the looping source the heard envelope is, 0…1: the median over pieces of 2.5 s,
+ * each at its own lag, because a jitter buffer may stretch time a little between them.
+ */
+export function likeness(heard, source) {
+  const piece = 125;
+  const likes = [];
+  for (let i = 0; i + piece <= heard.length; i += 25) likes.push(correlation(heard.subarray(i, i + piece), source));
+  return likes.sort((a, b) => a - b)[likes.length >> 1] ?? 0;
 }
 
 /** Share of 20 ms windows with sound in them. */

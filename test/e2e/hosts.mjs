@@ -53,12 +53,11 @@ export class Hosts {
     return file;
   }
 
-  /** Packets that have reached that guest's network card so far. */
-  packetsReceived(guest) {
-    const g = this.guests[guest];
-    const out = ip('netns', 'exec', g.ns, 'cat', '/proc/net/dev');
-    const line = out.split('\n').find((l) => l.trim().startsWith(`${g.link}g:`));
-    return Number(line.split(':')[1].trim().split(/\s+/)[1]);
+  /** UDP datagrams that have reached that guest so far, whether or not a socket took them. */
+  datagramsReceived(guest) {
+    const out = ip('netns', 'exec', this.guests[guest].ns, 'cat', '/proc/net/snmp');
+    const [names, values] = out.split('\n').filter((l) => l.startsWith('Udp:')).map((l) => l.split(/\s+/));
+    return ['InDatagrams', 'NoPorts', 'InErrors'].reduce((sum, name) => sum + Number(values[names.indexOf(name)]), 0);
   }
 }
 

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { envelope, inbound, likeness, record, voiced } from './hear.mjs';
+import { Hosts, readWav, speech } from './hosts.mjs';
+import { Person } from './person.mjs';
+import { Server } from './server.mjs';
+
+const title = 'Rivers and bridges';
+const seconds = 8;
+
+let hosts, server, host, second, listener, english, russian;
+
+before(async () => {
+  hosts = new Hosts(['a', 'b', 'c']);
+  hosts.open();
+  english = speech(hosts.folder, 'english', 'en', 'Good evening, and welcome. Tonight we speak about rivers, and bridges, and about how a town finds its voice.');
+  russian = speech(hosts.folder, 'russian', 'ru', 'Добрый вечер. Сегодня мы говорим о реках, о мостах и о том, как город находит свой голос.');
+  server = new Server(hosts);
+  await server.start();
+  host = await Person.arrive(hosts, server, 'a', { username: 'host', name: 'Host', says: english });
+  second = await Person.arrive(hosts, server, 'b', { username: 'second', name: 'Second', viewport: { width: 390, height: 844 } });
+  listener = await Person.arrive(hosts, server, 'c', { username: 'listener', name: 'Listener', says: russian });
+});
+
+after(async () => {
+  for (const person of [host, second, listener]) await person?.leaveBrowser().catch(() => {});
+  await server?.kill();
+  hosts?.close();
+});
+
+// What everybody saw when a test ended, for whoever sets BESEDKA_SHOTS to a folder.
+afterEach(async (t) => {
+  if (!process.env.BESEDKA_SHOTS) return;
+  for (const person of [host, second, listener]) {
+    await person?.page.screenshot({ path: `${process.env.BESEDKA_SHOTS}/${t.name.slice(0, 30).replaceAll(' ', '-')}-${person.username}.png` });
+  }
+});
+
+/** What that person hears now is the speech in the file: long enough, loud enough, and that one rather than the other. */
+async function hears(person, file, other) {
+  const heard = await record(person.page, seconds);
+  assert.ok(heard.length > (seconds - 0.5) * 48000, `recorded ${heard.length} samples`);
+  const sound = envelope(heard);
+  const source = envelope(readWav(file).samples);
+  const energy = Math.hypot(...sound) / Math.sqrt(sound.length);
+  const like = likeness(sound, source);
+  const unlike = likeness(sound, envelope(readWav(other).samples));
+  console.log(`# ${person.name} hears: energy ${energy.toFixed(4)}, voiced ${voiced(sound).toFixed(2)} of ${voiced(source).toFixed(2)}, likeness ${like.toFixed(3)}, to the other speech ${unlike.toFixed(3)}`);
+  assert.ok(energy > 0.01, `too quiet: ${energy}`);
+  assert.ok(voiced(sound) > 0.6 * voiced(source), `sound in only ${voiced(sound)} of the time`);
+  assert.ok(like > 0.75, `not what was said: likeness ${like}`);
+  assert.ok(like > unlike + 0.1, `could be the other speech: ${like} and ${unlike}`);
+}
+
+test('the owner signs up with the printed link, invites, and opens a room', async () => {
+  await host.join(server.ownerPath());
+  const first = await host.invite();
+  const other = await host.invite();
+  assert.notEqual(first, other);
+  await host.startRoom(title);
+  await host.button('Unmute').first().click();
+  await host.button('Mute').waitFor();
+  await second.join(first);
+  await listener.join(other);
+});
+
+test('the first to come is on stage, the next in the audience', async () => {
+  await second.enter(title);
+  await second.page.getByText('You are on stage, and muted').waitFor();
+  await listener.enter(title);
+  await listener.button('Raise hand').waitFor();
+  await host.page.getByRole('button', { name: /^Listener/ }).waitFor();
+});
+
+test('who listens hears what is said, and the right face rings', async () => {
+  await listener.seesRinging('Host');
+  await hears(listener, english, russian);
+  const { packets, concealed, samples } = await inbound(listener.page);
+  console.log(`# ${packets} packets, ${((100 * concealed) / samples).toFixed(2)} % of the sound concealed`);
+  assert.ok(packets > 0);
+});
+
+test('a raised hand, an invitation and an unmute later, the listener is heard', async () => {
+  await listener.button('Raise hand').click();
+  await listener.page.getByRole('dialog').getByRole('button', { name: 'Raise hand' }).click();
+  await host.button('Bring up Listener').click();
+  await listener.page.getByText('You are on stage, and muted').waitFor();
+  await host.button('Mute').click();
+  await listener.button('Unmute').first().click();
+  await host.seesRinging('Listener');
+  await hears(host, russian, english);
+});
+
+test('nobody comes on stage without accepting', async () => {
+  await host.face('Second').click();
+  await host.button('Move to audience').click();
+  await second.button('Raise hand').waitFor();
+  await host.face('Second').click();
+  await host.button('Invite to stage').click();
+  await second.button('Maybe later').click();
+  await second.button('Raise hand').waitFor();
+  await host.page.keyboard.press('Escape');
+  await host.face('Second').click();
+  await host.button('Invite to stage').click();
+  await second.button('Join the stage').click();
+  await second.page.getByText('You are on stage, and muted').waitFor();
+});
+
+test('who leaves quietly gets no packet a second later', async () => {
+  await second.button('Leave quietly').click();
+  await second.page.getByRole('heading', { name: 'Who is talking' }).waitFor();
+  await new Promise((done) => setTimeout(done, 1000));
+  const before = hosts.datagramsReceived('b');
+  const others = hosts.datagramsReceived('a');
+  await new Promise((done) => setTimeout(done, 2000));
+  assert.equal(hosts.datagramsReceived('b') - before, 0);
+  assert.ok(hosts.datagramsReceived('a') - others > 50, 'the host still hears: the test would see packets');
+});
+
+test('no page broke its own rules', () => {
+  for (const person of [host, second, listener]) assert.deepEqual(person.errors, []);
+});

@@ -1,0 +1,80 @@
+// Somebody at a browser: finds everything by role and name, as a screen reader does.
+import { chromium } from 'playwright-core';
+import { keepConnections } from './hear.mjs';
+
+const passphrase = 'lamp river bridge voice';
+
+export class Person {
+  /** Opens a browser as that guest; what they say into the microphone is the WAV file, over and over. */
+  static async arrive(hosts, server, guest, { username, name, says, locale = 'en-GB', viewport = { width: 1280, height: 800 } }) {
+    const browser = await chromium.launch({
+      executablePath: hosts.chromium(guest),
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+        ...(says ? [`--use-file-for-fake-audio-capture=${says}`] : []),
+        // The page comes over plain HTTP from another host; the microphone is given to secure pages only.
+        `--unsafely-treat-insecure-origin-as-secure=${server.url(guest)}`],
+    });
+    const context = await browser.newContext({ locale, viewport, permissions: ['microphone'] });
+    await context.addInitScript(keepConnections);
+    const page = await context.newPage();
+    const person = Object.assign(new Person(), { browser, page, guest, username, name, server, errors: [] });
+    if (process.env.BESEDKA_TRACE) page.on('response', (r) => r.request().method() !== 'GET' && console.log(`# ${guest} ${r.request().method()} ${new URL(r.url()).pathname} ${r.status()} ${r.request().postData()?.slice(0, 80) ?? ''}`));
+    page.on('pageerror', (error) => person.errors.push(String(error)));
+    page.on('console', (line) => line.type() === 'error' && /Content Security Policy|Trusted/.test(line.text()) && person.errors.push(line.text()));
+    return person;
+  }
+
+  button(name) {
+    return this.page.getByRole('button', { name, exact: typeof name === 'string' });
+  }
+
+  async open(path) {
+    await this.page.goto(this.server.url(this.guest) + path);
+  }
+
+  /** Signs up with an invitation's path and comes to the hallway. */
+  async join(path) {
+    await this.open(path);
+    await this.page.getByLabel('Name', { exact: true }).fill(this.name);
+    await this.page.getByLabel('Username').fill(this.username);
+    await this.page.getByLabel('Passphrase', { exact: true }).fill(passphrase);
+    await this.button('Join Besedka').click();
+    await this.page.getByRole('heading', { name: 'Who is talking' }).waitFor();
+  }
+
+  /** Makes an invitation in the client and gives the path of its link. */
+  async invite() {
+    await this.open('/invitations');
+    await this.button('Create an invitation').click();
+    const link = await this.page.getByLabel('Invitation link').inputValue();
+    return new URL(link).pathname;
+  }
+
+  async startRoom(title) {
+    await this.open('/');
+    await this.button('Start a room').click();
+    await this.page.getByLabel(/What is it about/).fill(title);
+    await this.button('Let’s go').click();
+    await this.page.getByRole('heading', { name: title }).waitFor();
+  }
+
+  async enter(title) {
+    await this.open('/');
+    await this.page.getByRole('link', { name: `Join ${title}` }).click();
+    await this.page.getByRole('heading', { name: title }).waitFor();
+  }
+
+  face(name) {
+    return this.page.getByRole('button', { name: new RegExp(`^${name}`) });
+  }
+
+  /** Waits until the face of that person rings. */
+  async seesRinging(name) {
+    await this.face(name).locator('[data-speaking]').waitFor();
+  }
+
+  async leaveBrowser() {
+    await this.browser.close();
+  }
+}
