@@ -281,7 +281,14 @@ func (e *ear) longestGap(from, to time.Time) time.Duration {
 func (e *ear) untilHeard(csrc uint32) {
 	e.who.t.Helper()
 	from := time.Now()
-	within(e.who.t, joinTime, e.who.name+" hears", func() bool { return e.hears(csrc, from) })
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for ; !e.hears(csrc, from); <-poll.C {
+		if time.Since(from) > joinTime {
+			e.who.t.Fatalf("%s hears nothing of csrc %d for %s: connection %s, ICE %s, heard so far by csrc: %v", e.who.name, csrc, joinTime,
+				e.peer.ConnectionState(), e.peer.ICEConnectionState(), e.sources(time.Time{}, time.Now()))
+		}
+	}
 }
 
 // observe lets that much time of the world pass: packets are counted in it.

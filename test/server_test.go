@@ -3,14 +3,17 @@ package test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,19 +36,33 @@ type server struct {
 	output *output
 }
 
-// place finds free ports for a server on a folder.
+// place finds free ports for a server on a folder. They lie below those that the
+// kernel gives to whoever asks for any, so that they stay free while the server is down.
 func place(dir, database string) (*server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(20000))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		// The media address takes TCP as well (ICE-TCP): it is the next port.
+		_, port, _ := net.SplitHostPort(address)
+		n, _ := strconv.Atoi(port)
+		media := fmt.Sprintf("127.0.0.1:%d", n+1)
+		m, err := net.Listen("tcp", media)
+		if err != nil {
+			continue
+		}
+		defer m.Close()
+		u, err := net.ListenPacket("udp", media)
+		if err != nil {
+			continue
+		}
+		defer u.Close()
+		return &server{dir: dir, database: database, url: "http://" + address, listen: address, media: media}, nil
 	}
-	defer l.Close()
-	p, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	return &server{dir: dir, database: database, url: "http://" + l.Addr().String(), listen: l.Addr().String(), media: p.LocalAddr().String()}, nil
+	return nil, errors.New("no free ports")
 }
 
 // storage are the flags that say which instance it is.
