@@ -26,8 +26,17 @@ type instance struct {
 	store dbtest.Store
 }
 
-// each runs f on both databases.
+// each runs f on both databases, with hashes of passphrases that cost next to nothing.
 func each(t *testing.T, f func(t *testing.T, in instance)) {
+	t.Helper()
+	eachAsShipped(t, func(t *testing.T, in instance) {
+		in.HashCheaply()
+		f(t, in)
+	})
+}
+
+// eachAsShipped is each with the true cost of a hash.
+func eachAsShipped(t *testing.T, f func(t *testing.T, in instance)) {
 	t.Helper()
 	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
 		f(t, instance{clock: dbtest.NewClock(), store: s}.another(t))
@@ -242,7 +251,7 @@ func TestSignUpSaysWhatIsWrong(t *testing.T) {
 // TestStolenDatabaseHoldsNoUsableSecret looks for every secret that was ever
 // given out in every column.
 func TestStolenDatabaseHoldsNoUsableSecret(t *testing.T) {
-	each(t, func(t *testing.T, in instance) {
+	eachAsShipped(t, func(t *testing.T, in instance) {
 		secrets := map[string]string{"passphrase": passphrase}
 		link, _, err := in.OwnerLink(ctx)
 		if err != nil {

@@ -47,19 +47,22 @@ const (
 
 // hasher makes and checks hashes of passphrases.
 type hasher struct {
-	random io.Reader
-	queue  chan struct{} // one place for everybody who hashes or waits
-	slots  chan struct{}
-	dummy  string // checked instead of the hash of an account that does not exist
+	random       io.Reader
+	memory, time uint32        // argonMemory and argonTime; tests of other things make it cheap
+	queue        chan struct{} // one place for everybody who hashes or waits
+	slots        chan struct{}
+	dummy        string // checked instead of the hash of an account that does not exist
 }
 
 func newHasher(random io.Reader) *hasher {
 	h := &hasher{
 		random: random,
+		memory: argonMemory,
+		time:   argonTime,
 		queue:  make(chan struct{}, hashesAtOnce+hashesWaiting),
 		slots:  make(chan struct{}, hashesAtOnce),
 	}
-	h.dummy = encode(make([]byte, argonSalt), make([]byte, argonKey)) // no passphrase has an all-zero key
+	h.dummy = h.encode(make([]byte, argonSalt), make([]byte, argonKey)) // no passphrase has an all-zero key
 	return h
 }
 
@@ -96,7 +99,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if _, err := io.ReadFull(h.random, salt); err != nil {
 		return "", fmt.Errorf("no randomness: %w", err)
 	}
-	return encode(salt, argon2.IDKey(canonical(password), salt, argonTime, argonMemory, argonThreads, argonKey)), nil
+	return h.encode(salt, argon2.IDKey(canonical(password), salt, h.time, h.memory, argonThreads, argonKey)), nil
 }
 
 // check says whether the passphrase is the one that was hashed. An empty hash
@@ -126,8 +129,8 @@ func canonical(password string) []byte { return norm.NFKC.Bytes([]byte(password)
 var b64 = base64.RawStdEncoding
 
 // encode writes a hash in the usual form of argon2's own tools.
-func encode(salt, key []byte) string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
+func (h *hasher) encode(salt, key []byte) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.time, argonThreads,
 		b64.EncodeToString(salt), b64.EncodeToString(key))
 }
 

@@ -41,7 +41,7 @@ func TestWrongAnswersDoNotTellWhetherAnAccountExists(t *testing.T) {
 // TestTimingDoesNotTellWhetherAnAccountExists compares medians: what is hidden
 // is the whole cost of a hash, not a few microseconds.
 func TestTimingDoesNotTellWhetherAnAccountExists(t *testing.T) {
-	each(t, func(t *testing.T, in instance) {
+	eachAsShipped(t, func(t *testing.T, in instance) {
 		in.member(t, "member")
 		took := map[string][]time.Duration{}
 		for i := range 18 {
@@ -172,7 +172,7 @@ func (in instance) guessIfRefused(i int) error {
 }
 
 func TestMoreSignInsThanCanBeHashedAreRefusedAndNotQueuedForEver(t *testing.T) {
-	each(t, func(t *testing.T, in instance) {
+	eachAsShipped(t, func(t *testing.T, in instance) {
 		var mu sync.Mutex
 		busy := 0
 		var wg sync.WaitGroup

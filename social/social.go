@@ -11,6 +11,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"besedka"
@@ -131,9 +132,6 @@ func (s *Service) Among(ctx context.Context, follower besedka.AccountID, among [
 	return s.FollowedBySome(ctx, among, []besedka.AccountID{follower})
 }
 
-// atOnce is how many ids of each of two sets one query names.
-const atOnce = 400
-
 // FollowedBySome gives which of the targets at least one of by follows: those,
 // and only those, are in the map.
 func (s *Service) FollowedBySome(ctx context.Context, targets, by []besedka.AccountID) (map[besedka.AccountID]bool, error) {
@@ -141,25 +139,62 @@ func (s *Service) FollowedBySome(ctx context.Context, targets, by []besedka.Acco
 	if len(targets) == 0 || len(by) == 0 {
 		return followed, nil
 	}
+	ask := lookUp
+	if len(by) <= len(targets) && len(by)*len(targets) > lookUpsAtMost {
+		ask = scan
+	}
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		clear(followed)
-		for t := targets; len(t) > 0; t = t[min(len(t), atOnce):] {
-			for b := by; len(b) > 0; b = b[min(len(b), atOnce):] {
-				in, args := list(nil, t[:min(len(t), atOnce)])
-				of, args := list(args, b[:min(len(b), atOnce)])
-				err := each(tx, func(id besedka.AccountID) { followed[id] = true },
-					`SELECT DISTINCT followed_id FROM follows WHERE followed_id IN (`+in+`) AND follower_id IN (`+of+`)`, args...)
-				if err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		return ask(tx, followed, targets, by)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ask the graph: %w", err)
 	}
 	return followed, nil
+}
+
+const (
+	// atOnce is how many ids of a set one query names.
+	atOnce = 400
+	// lookUpsAtMost is up to how many pairs are cheaper to look up than all
+	// edges of the askers are to read, of which each has some hundreds.
+	lookUpsAtMost = 2000
+)
+
+// lookUp asks for each pair of a target and an asker.
+func lookUp(tx *db.Tx, followed map[besedka.AccountID]bool, targets, by []besedka.AccountID) error {
+	for t := range slices.Chunk(targets, atOnce) {
+		for b := range slices.Chunk(by, atOnce) {
+			in, args := list(nil, t)
+			of, args := list(args, b)
+			err := each(tx, func(id besedka.AccountID) { followed[id] = true },
+				`SELECT DISTINCT followed_id FROM follows WHERE followed_id IN (`+in+`) AND follower_id IN (`+of+`)`, args...)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// scan reads everybody whom the askers follow and picks the targets.
+func scan(tx *db.Tx, followed map[besedka.AccountID]bool, targets, by []besedka.AccountID) error {
+	wanted := make(map[besedka.AccountID]bool, len(targets))
+	for _, id := range targets {
+		wanted[id] = true
+	}
+	for b := range slices.Chunk(by, atOnce) {
+		of, args := list(nil, b)
+		err := each(tx, func(id besedka.AccountID) {
+			if wanted[id] {
+				followed[id] = true
+			}
+		}, `SELECT DISTINCT followed_id FROM follows WHERE follower_id IN (`+of+`)`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // list adds the ids to the arguments and gives the places for them, "$1, $2".

@@ -163,6 +163,15 @@ func TestSetQuestionsAgreeWithTheEdges(t *testing.T) {
 				t.Errorf("%d followed by any: %v, want %v, error %v", target, got, want, err)
 			}
 		}
+		few := map[besedka.AccountID]bool{}
+		for id := range wantSome {
+			if id < ids[10] {
+				few[id] = true
+			}
+		}
+		if got, err := s.FollowedBySome(ctx, ids[:10], ids[20:]); err != nil || !maps.Equal(got, few) {
+			t.Errorf("few targets: %v, want %v, error %v", got, few, err)
+		}
 		if among, err := s.Among(ctx, ids[5], ids); err != nil || !maps.Equal(among, wantAmong) {
 			t.Errorf("among %v, want %v, error %v", among, wantAmong, err)
 		}
