@@ -8,13 +8,15 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"besedka/fanout"
 )
 
 // fuzzServer is a server with a live session each way, made without a handshake.
 func fuzzServer(tb testing.TB) (s *Server, up, down *session, from path) {
-	s, err := Listen(Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")})
+	start := time.Now() // stands still: consent is not lost while a fuzzer runs
+	s, err := Listen(Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Now: func() time.Time { return start }})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -124,16 +126,17 @@ func signed(b []byte, x *session) []byte {
 // FuzzMedia: any RTP that a speaker may send under his own key.
 func FuzzMedia(f *testing.F) {
 	s, up, _, _ := fuzzServer(f)
-	index := uint64(0)
+	index, now := uint64(0), s.cfg.Now()
 	f.Fuzz(func(t *testing.T, b []byte, jump uint16) {
 		up.mu.Lock()
 		defer up.mu.Unlock()
 		index += uint64(jump)
-		up.plainPacket(bytes.Clone(b), index, s.cfg.Now())
+		now = now.Add(20 * time.Millisecond)
+		up.plainPacket(bytes.Clone(b), index, now)
 		if up.up.nMissing > maxMissing {
 			t.Fatal("too much is missed")
 		}
-		if r := up.up.receiverReport(nil, s.cfg.Now()); len(r) != 32 {
+		if r := up.up.receiverReport(nil, now); len(r) != 32 {
 			t.Fatal("the report is malformed")
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -248,6 +249,50 @@ func TestOldPeersWithoutGCMHearAndSpeak(t *testing.T) {
 	first := sp.n
 	talk(50, sp)
 	eventually(t, "98 % are heard", func() bool { return since(l.from(5), first) >= 49 })
+	if n := w.srv.Stats().HandshakesAESCM; n != 2 {
+		t.Errorf("%d sessions without GCM", n)
+	}
+}
+
+func TestGCMIsSpokenWithAllWhoHaveIt(t *testing.T) {
+	w := newWorld(t)
+	w.srv.Grant(room, "speaker", media.Grant{CSRC: 5, Publish: true, Forward: true})
+	sp := w.speaker("speaker", 30, peerOptions{cmFirst: true})
+	l := w.audience("listener", peerOptions{cmFirst: true})
+	w.live(sp.session)
+	w.ready(sp, 5, l)
+	if n := w.srv.Stats().HandshakesAESCM; n != 0 {
+		t.Errorf("%d sessions without GCM", n)
+	}
+}
+
+func TestLostLastFlightIsRepeated(t *testing.T) {
+	for _, setup := range []string{"active", "passive"} {
+		t.Run(setup, func(t *testing.T) {
+			w := newWorld(t)
+			r := newRelay(t, w.srv)
+			sp := w.stage(1, 30)[0]
+			w.srv.Grant(room, "listener", media.Grant{})
+			lost := map[bool]int{}
+			r.setDrop(func(up bool, b []byte) bool { // ChangeCipherSpec and Finished of both sides, the first times
+				if len(b) == 0 || b[0] != 20 || lost[up] == 2 {
+					return false
+				}
+				lost[up]++
+				return true
+			})
+			l := w.listener("listener", peerOptions{answer: r.answer, offer: func(s string) string {
+				return strings.ReplaceAll(s, "a=setup:actpass", "a=setup:"+setup)
+			}})
+			w.live(l.session)
+			w.ready(sp, 1, l)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if lost[false]+lost[true] == 0 {
+				t.Error("nothing was lost")
+			}
+		})
+	}
 }
 
 func TestTCPOnlyPeersHearAndSpeak(t *testing.T) {
@@ -369,7 +414,7 @@ func TestGoodbyeEndsTheSessionAtOnce(t *testing.T) {
 			w := newWorld(t)
 			w.srv.Grant(room, "listener", media.Grant{})
 			l := w.listener("listener", peerOptions{offer: func(s string) string {
-				return replaceAll(s, "a=setup:actpass", "a=setup:"+map[string]string{"active": "passive", "passive": "active"}[setup])
+				return strings.ReplaceAll(s, "a=setup:actpass", "a=setup:"+map[string]string{"active": "passive", "passive": "active"}[setup])
 			}})
 			w.live(l.session)
 			eventually(t, "connected", func() bool { return l.pc.ConnectionState().String() == "connected" })

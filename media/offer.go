@@ -206,9 +206,11 @@ func (o *offer) transport(d *sdp.SessionDescription, m *sdp.MediaDescription) er
 		return errors.New("no ICE credentials")
 	}
 	switch attribute("setup") { // RFC 8842 §5.2
-	case "actpass", "passive":
+	case "passive":
 		o.active = true
-	case "active":
+	case "actpass", "active":
+		// Given the choice we are the DTLS server, because the server chooses the
+		// SRTP profile: Chromium as server prefers AES-CM with HMAC-SHA1 to GCM.
 	default:
 		return errors.New("no DTLS role")
 	}

@@ -126,7 +126,7 @@ func TestAnswersAreWhatAgentsExpect(t *testing.T) {
 	port := s.Addr().Port()
 	for name, w := range map[string]want{
 		"three slots": {dir: Down, offer: lines(3, nil), mediaLine: 3, sendonly: 3, has: []string{
-			"a=ice-lite\r\n", "a=group:BUNDLE 0 1 2\r\n", "a=setup:active\r\n", "a=rtcp-mux\r\n", "a=rtcp-fb:111 nack\r\n",
+			"a=ice-lite\r\n", "a=group:BUNDLE 0 1 2\r\n", "a=setup:passive\r\n", "a=rtcp-mux\r\n", "a=rtcp-fb:111 nack\r\n",
 			"a=extmap:1 " + levelURI + "\r\n", "a=msid:slot2 slot2\r\n", "a=end-of-candidates\r\n",
 			fmt.Sprintf("a=candidate:1 1 udp 2130706431 127.0.0.1 %d typ host\r\n", port),
 			fmt.Sprintf(" tcp 1520435199 127.0.0.1 %d typ host tcptype passive\r\n", port),
@@ -143,6 +143,7 @@ func TestAnswersAreWhatAgentsExpect(t *testing.T) {
 				return strings.Replace(l, "recvonly", []string{"recvonly", "sendrecv"}[i], 1)
 			})},
 		"DTLS client":  {dir: Down, offer: strings.Replace(seedOffer, "actpass", "active", 1), mediaLine: 1, sendonly: 1, has: []string{"a=setup:passive\r\n"}},
+		"DTLS server":  {dir: Down, offer: strings.Replace(seedOffer, "actpass", "passive", 1), mediaLine: 1, sendonly: 1, has: []string{"a=setup:active\r\n"}},
 		"no level":     {dir: Down, offer: strings.Replace(seedOffer, "ssrc-audio-level", "other", 1), mediaLine: 1, sendonly: 1, not: []string{"a=extmap"}},
 		"other number": {dir: Down, offer: strings.ReplaceAll(strings.ReplaceAll(seedOffer, "111", "96"), "extmap:1", "extmap:9/sendonly"), mediaLine: 1, sendonly: 1, has: []string{"a=rtpmap:96 opus/48000/2", "a=extmap:9 "}},
 	} {

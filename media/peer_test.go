@@ -118,6 +118,7 @@ func (w *world) told(id media.SessionID, live bool) bool {
 type peerOptions struct {
 	lines    int // audio m-lines of a listener; 0 means 3
 	cmOnly   bool
+	cmFirst  bool // prefers AES-CM, as Chromium does where it chooses
 	tcp      bool
 	settings func(*webrtc.SettingEngine)
 	offer    func(string) string // changes the offer before the server sees it
@@ -137,6 +138,9 @@ func newPC(t *testing.T, o peerOptions) *webrtc.PeerConnection {
 	se.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	if o.cmOnly {
 		se.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	}
+	if o.cmFirst {
+		se.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80, dtls.SRTP_AEAD_AES_128_GCM)
 	}
 	if o.settings != nil {
 		o.settings(&se)
@@ -405,5 +409,3 @@ func (w *world) ready(s *speaker, csrc uint32, listeners ...*listener) {
 		return true
 	})
 }
-
-func replaceAll(s, from, to string) string { return strings.ReplaceAll(s, from, to) }

@@ -158,6 +158,9 @@ func (s *session) establish(h *handshake) {
 	s.server.count.halfOpen.Add(-1)
 	s.server.count.live(s.dir).Add(1)
 	s.server.count.handshakes.Add(1)
+	if h.ours.Profile == fanout.AES128CMSHA180 {
+		s.server.count.counterMode.Add(1)
+	}
 	s.server.tell(s, true)
 }
 

@@ -6,6 +6,7 @@ import "sync/atomic"
 type counters struct {
 	up, down, halfOpen                       atomic.Int64
 	handshakes, handshakeFailures            atomic.Int64
+	counterMode                              atomic.Int64
 	offersRefused, expired, farewells        atomic.Int64
 	panics                                   atomic.Int64
 	packets, unknown                         atomic.Int64
@@ -32,6 +33,7 @@ type Stats struct {
 	Streams                  int64 // now: ICE-TCP connections
 
 	Handshakes        int64 // completed
+	HandshakesAESCM   int64 // of these: without GCM, because the peer has none
 	HandshakeFailures int64
 	OffersRefused     int64
 	Expired           int64 // sessions ended for want of consent or of joining
@@ -71,7 +73,7 @@ func (s *Server) Stats() Stats {
 	s.streams.mu.Unlock()
 	return Stats{
 		SessionsUp: c.up.Load(), SessionsDown: c.down.Load(), HalfOpen: c.halfOpen.Load(), Streams: int64(streams),
-		Handshakes: c.handshakes.Load(), HandshakeFailures: c.handshakeFailures.Load(),
+		Handshakes: c.handshakes.Load(), HandshakesAESCM: c.counterMode.Load(), HandshakeFailures: c.handshakeFailures.Load(),
 		OffersRefused: c.offersRefused.Load(), Expired: c.expired.Load(), Farewells: c.farewells.Load(),
 		Panics: c.panics.Load(), PacketsIn: c.packets.Load(), PacketsUnknown: c.unknown.Load(),
 		StunChecks: c.stunChecks.Load(), StunRefused: c.stunRefused.Load(), StunRepeated: c.stunRepeated.Load(),
