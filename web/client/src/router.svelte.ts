@@ -38,15 +38,21 @@ function decode(part: string): string {
 
 export class Router {
   private path = $state(location.pathname)
+  /** The person has moved within the program since it was loaded: the page shown is where they meant to go by a tap. */
+  hasMoved = false
   route = $derived(routeOf(this.path))
 
   constructor() {
-    addEventListener('popstate', () => (this.path = location.pathname))
+    addEventListener('popstate', () => {
+      this.hasMoved = true
+      this.path = location.pathname
+    })
     document.addEventListener('click', (event) => this.follow(event))
   }
 
   go(path: string): void {
     if (path === location.pathname) return
+    this.hasMoved = true
     history.pushState({ inside: true }, '', path)
     this.path = location.pathname
     scrollTo(0, 0)

@@ -15,6 +15,7 @@ export class Notices {
   polite = $state('')
   assertive = $state('')
   private nextId = 1
+  private isOdd = false
   private readonly timers = new Map<number, ReturnType<typeof setTimeout>>()
 
   /** Shows a message; one with an action stays for as long as the action is possible. */
@@ -35,11 +36,17 @@ export class Notices {
 
   /** Speaks when the reader has finished its sentence. */
   say(text: string): void {
-    this.polite = this.polite === text ? `${text}\u00a0` : text
+    this.polite = this.anew(text)
   }
 
   /** Speaks at once. Only for what changes the person's own standing. */
   interrupt(text: string): void {
-    this.assertive = this.assertive === text ? `${text}\u00a0` : text
+    this.assertive = this.anew(text)
+  }
+
+  /** The text, changed by a space that nobody hears, so that a sentence said twice is spoken twice. */
+  private anew(text: string): string {
+    this.isOdd = !this.isOdd
+    return this.isOdd ? text : `${text}\u00a0`
   }
 }

@@ -185,7 +185,7 @@ export const ru: Catalogue = {
   follow: 'Подписаться',
   following: 'Вы подписаны',
   unfollow: 'Отписаться',
-  follows_you: 'подписан на вас',
+  follows_you: 'читает вас',
   followers: { one: '{count} подписчик', few: '{count} подписчика', many: '{count} подписчиков', other: '{count} подписчика' },
   following_count: { one: '{count} подписка', few: '{count} подписки', many: '{count} подписок', other: '{count} подписки' },
   view_profile: 'Открыть профиль',

@@ -63,6 +63,8 @@ export class RoomSession {
     if (!view || view.hands === 'off') return false
     return view.hands === 'everyone' || this.state?.person(this.self)?.followed_by_speakers === true
   })
+  /** Just come on stage and not heard yet: the big hint is due. */
+  isHinting = $derived.by(() => this.isFresh && this.state?.isOnStage === true && this.speaking.isMuted && !this.speaking.isStarting && !this.speaking.trouble && !this.state.view.me.silenced)
   private wasReconnecting = false
 
   constructor(private readonly options: SessionOptions) {
