@@ -77,16 +77,17 @@ func (s *Server) cookie(token string) *http.Cookie {
 // identify finds out who asks, whether the route is open to them, and takes the
 // request from their budget.
 func (s *Server) identify(r *http.Request, c *call) error {
-	who, known := s.access[c.pattern]
+	who := s.access[c.pattern] // a route that the table does not have is for members
+	if c.pattern == noRoutePattern {
+		who = byStrangers
+	}
 	place := addressKey(c.addr)
 	if c.token == "" {
-		if !known || who == byStrangers {
-			return s.limits.stranger.spend(place)
+		err := s.limits.stranger.spend(place)
+		if err == nil && who != byStrangers {
+			err = besedka.ErrUnauthenticated
 		}
-		if err := s.limits.stranger.spend(place); err != nil {
-			return err
-		}
-		return besedka.ErrUnauthenticated
+		return err
 	}
 	p, err := s.Accounts.Authenticate(r.Context(), c.token)
 	switch {
@@ -94,7 +95,7 @@ func (s *Server) identify(r *http.Request, c *call) error {
 		if err := s.limits.guess.spend(place); err != nil {
 			return err
 		}
-		if known && who == byStrangers {
+		if who == byStrangers {
 			return nil // an old cookie must not keep anybody from signing in
 		}
 		return err
@@ -102,7 +103,7 @@ func (s *Server) identify(r *http.Request, c *call) error {
 		return fmt.Errorf("authenticate: %w", err)
 	}
 	c.caller = &caller{p}
-	if p.Guest != "" && known && who == byMembers {
+	if p.Guest != "" && who == byMembers {
 		return room.ErrGuestsListen
 	}
 	return s.limits.credential.spend(string(p.Credential))

@@ -18,7 +18,7 @@ import (
 // requestTimeout bounds the work for one request but event streams.
 const requestTimeout = 20 * time.Second
 
-// hstsAge is a year (OWASP ASVS 3.4.1).
+// hsts is for a year (OWASP ASVS 3.4.1).
 const hsts = "max-age=31536000"
 
 // clientPolicy is the content security policy of the client's pages. The client
@@ -64,7 +64,7 @@ func (s *Server) gate(w http.ResponseWriter, r *http.Request) {
 	defer m.done(r)
 	defer s.recover(m, r)
 	s.secure(m.Header())
-	if !strings.HasPrefix(r.URL.Path, "/api/") {
+	if pattern == clientPattern || pattern == healthPattern {
 		s.mux.ServeHTTP(m, r)
 		return
 	}

@@ -11,6 +11,10 @@ const healthTimeout = 2 * time.Second
 // health answers 200 when the server does its work: the database answers, and
 // media listens, without which the program would not be running.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	if err := s.limits.stranger.spend(addressKey(callOf(r.Context()).addr)); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

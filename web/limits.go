@@ -85,7 +85,8 @@ func (b *budget) spend(caller string) error {
 	return nil
 }
 
-// forget makes room for another caller; mu is held.
+// forget makes room for more callers; mu is held. It looks at all of them, so it
+// always makes room for many.
 func (p *budgetPart) forget(now time.Time, burst int) {
 	for caller, l := range p.callers {
 		if l.TokensAt(now) >= float64(burst) {
@@ -93,7 +94,7 @@ func (p *budgetPart) forget(now time.Time, burst int) {
 		}
 	}
 	for caller := range p.callers {
-		if len(p.callers) < maxBudgets {
+		if len(p.callers) <= maxBudgets/2 {
 			return
 		}
 		delete(p.callers, caller)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -171,11 +172,13 @@ func (s *Server) hangUp(w http.ResponseWriter, r *http.Request) {
 func (s *Server) trickle(w http.ResponseWriter, r *http.Request) {
 	c, id := callerOf(r.Context()), media.SessionID(r.PathValue("session"))
 	frag, err := readBody(r)
-	if err == nil {
-		err = s.Media.Trickle(id, roomOf(r), c.Participant(), frag)
+	if err != nil {
+		s.fail(w, r, err)
+		return
 	}
-	if err == nil {
-		err = checkTag(r.Header.Values("If-Match"), id)
+	err = s.Media.Trickle(id, roomOf(r), c.Participant(), frag)
+	if !errors.Is(err, besedka.ErrNotFound) { // whose session it is comes before all else
+		err = cmp.Or(checkTag(r.Header.Values("If-Match"), id), err)
 	}
 	if err != nil {
 		s.fail(w, r, err)

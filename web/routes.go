@@ -18,7 +18,9 @@ import (
 
 const (
 	apiBase        = "/api/v1"
-	noRoutePattern = "/api/"
+	noRoutePattern = "/api/" // what the API does not have
+	healthPattern  = "GET /healthz"
+	clientPattern  = "/" // what is not the API's
 )
 
 // routes is the table of contents of the API. The second column says who may ask.
@@ -85,9 +87,9 @@ func (s *Server) routes() {
 	s.plain(byGuests, eventsPattern, s.events, opEvents)
 	s.plain(byStrangers, "GET "+apiBase+"/openapi.json", s.openAPIDocument, opOpenAPI)
 
-	s.mux.HandleFunc("GET /healthz", s.health)
+	s.mux.HandleFunc(healthPattern, s.health)
 	s.mux.HandleFunc(noRoutePattern, s.noRoute)
-	s.mux.HandleFunc("/", s.clientPage)
+	s.mux.HandleFunc(clientPattern, s.clientPage)
 }
 
 // on puts one JSON operation into the table.
@@ -199,7 +201,7 @@ func apiConfig() huma.Config {
 				},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": strictJSON},
+		Formats:       map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}, // "json" is what every …+json is
 		DefaultFormat: "application/json",
 	}
 	c.AllowAdditionalPropertiesByDefault = true
