@@ -121,14 +121,16 @@ func (s *session) check(m *stunMessage, b []byte, from path, now time.Time) {
 	case s.path == from:
 		// Only the selected path counts, or a second one keeps a dead one alive (MEDIA.md B7.5).
 		s.checked, s.heard = now, now
-	case s.path.none():
-		if m.useCandidate {
-			s.selectLocked(from, now)
-		}
+		s.nominated = s.nominated || m.useCandidate
+	case s.path.none() || m.useCandidate && !s.nominated:
+		// Until the peer nominates, the path that was checked first will do: browsers
+		// send their ClientHello before they nominate.
+		s.selectLocked(from, now)
+		s.nominated = m.useCandidate
 	case m.useCandidate || now.Sub(s.heard) >= rebindAfter:
 		s.probeLocked(from, m.useCandidate, now)
 	}
-	if s.state == waiting && s.active && !s.path.none() {
+	if s.state == waiting && s.active && s.nominated {
 		s.beginLocked()
 	}
 }

@@ -34,6 +34,7 @@ func (w *world) conversation(t *testing.T) (sp, l *light, n uint32) {
 }
 
 func TestWrongPasswordIsIgnored(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{})
 	l, err := w.newLight(media.Down, "listener", "c")
@@ -62,7 +63,40 @@ func TestWrongPasswordIsIgnored(t *testing.T) {
 	}
 }
 
+func TestHandshakeNeedNotWaitForTheNomination(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.srv.Grant(room, "listener", media.Grant{})
+	l, err := w.newLight(media.Down, "listener", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.send(l.check(false, l.theirs[1]))
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := l.shake(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.live(l.session)
+	old, done := l.conn, l.done
+	l.mu.Lock()
+	l.conn, l.done = udp(t), make(chan struct{})
+	l.mu.Unlock()
+	go l.read(l.conn, l.done)
+	defer func() {
+		_ = old.Close()
+		<-done
+	}()
+	before := w.srv.Stats().StunChecks
+	l.send(l.check(true, l.theirs[1])) // the first nomination needs no proof
+	eventually(t, "the check is taken", func() bool { return w.srv.Stats().StunChecks > before })
+	if st := w.srv.Stats(); st.Probes != 0 {
+		t.Errorf("%d probes", st.Probes)
+	}
+}
+
 func TestWrongFingerprintNeverHears(t *testing.T) {
+	t.Parallel()
 	for _, setup := range []string{"active", "passive"} {
 		t.Run(setup, func(t *testing.T) {
 			w := newWorld(t)
@@ -86,6 +120,7 @@ func TestWrongFingerprintNeverHears(t *testing.T) {
 }
 
 func TestReplayedCheckFromElsewhereMovesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "speaker", media.Grant{CSRC: 1, Publish: true, Forward: true})
 	w.srv.Grant(room, "listener", media.Grant{})
@@ -140,6 +175,7 @@ func TestReplayedCheckFromElsewhereMovesNothing(t *testing.T) {
 }
 
 func TestNominatedPathIsTakenWhenThePeerIsThere(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sp, l, n := w.conversation(t)
 	old, done := l.conn, l.done
@@ -162,6 +198,7 @@ func TestNominatedPathIsTakenWhenThePeerIsThere(t *testing.T) {
 }
 
 func TestRebindingMovesAfterSilence(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := newRelay(t, w.srv)
 	sp := w.stage(1, 30)[0]
@@ -181,6 +218,7 @@ func TestRebindingMovesAfterSilence(t *testing.T) {
 }
 
 func TestStrangersPacketsAreDropped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sp, l, n := w.conversation(t)
 	stranger := udp(t)
@@ -202,6 +240,7 @@ func TestStrangersPacketsAreDropped(t *testing.T) {
 }
 
 func TestFloodIsDroppedAtTheSpeakersOwnBudget(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	flooder, l, n := w.conversation(t)
 	w.srv.Grant(room, "honest", media.Grant{CSRC: 2, Publish: true, Forward: true})

@@ -36,6 +36,7 @@ func schedules(kinds ...string) *rapid.Generator[[]act] {
 // random interleavings, and somebody speak all the while. Nobody may hear a
 // frame that was spoken after Revoke had returned, until the next Grant.
 func TestRecipientsAreAlwaysAmongTheGranted(t *testing.T) {
+	t.Parallel()
 	runs := 20
 	if testing.Short() {
 		runs = 5

@@ -329,6 +329,11 @@ func (c *lightConn) SetReadDeadline(t time.Time) error {
 // join checks, nominates and shakes hands.
 func (l *light) join(ctx context.Context) error {
 	l.send(l.check(true, l.theirs[1]))
+	return l.shake(ctx)
+}
+
+// shake is the handshake.
+func (l *light) shake(ctx context.Context) error {
 	c := &lightConn{l: l, off: make(chan struct{})}
 	defer func() { _ = c.Close() }()
 	conn, err := dtls.ClientWithOptions(c, net.UDPAddrFromAddrPort(l.server),

@@ -59,6 +59,7 @@ func (w *world) audience(who besedka.ParticipantID, o peerOptions) *listener {
 }
 
 func TestFiveListenersHearTheHost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	host := w.stage(1, 30)[0]
 	var listeners []*listener
@@ -86,6 +87,7 @@ func TestFiveListenersHearTheHost(t *testing.T) {
 }
 
 func TestThreeSpeakersAreHeardInThreeSlots(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	stage := w.stage(3, 30)
 	l := w.audience("listener", peerOptions{})
@@ -113,6 +115,7 @@ func TestThreeSpeakersAreHeardInThreeSlots(t *testing.T) {
 }
 
 func TestFourthLouderSpeakerTakesASlot(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	stage := w.stage(4, 50)
 	stage[2].level = 55 // the quietest
@@ -138,6 +141,7 @@ func TestFourthLouderSpeakerTakesASlot(t *testing.T) {
 }
 
 func TestForeignPlayerWithOneLineHearsTheDominantSpeaker(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	stage := w.stage(2, 50)
 	stage[1].level = 20
@@ -157,6 +161,7 @@ func TestForeignPlayerWithOneLineHearsTheDominantSpeaker(t *testing.T) {
 }
 
 func TestSpeakerHearsTheOthersAndNotHimself(t *testing.T) {
+	t.Parallel()
 	for _, lines := range []int{1, 3} {
 		t.Run(fmt.Sprint(lines, " lines"), func(t *testing.T) {
 			w := newWorld(t)
@@ -186,6 +191,7 @@ func TestSpeakerHearsTheOthersAndNotHimself(t *testing.T) {
 }
 
 func TestNothingIsSentAfterRevoke(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	host := w.stage(1, 30)[0]
 	gone, stays := w.audience("gone", peerOptions{}), w.audience("stays", peerOptions{})
@@ -204,6 +210,7 @@ func TestNothingIsSentAfterRevoke(t *testing.T) {
 }
 
 func TestNothingIsForwardedAfterRevokeOrMute(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]func(*world){
 		"revoke":         func(w *world) { w.srv.Revoke(room, "speaker1") },
 		"mute":           func(w *world) { w.srv.Grant(room, "speaker1", media.Grant{CSRC: 1, Publish: true}) },
@@ -240,6 +247,7 @@ func TestNothingIsForwardedAfterRevokeOrMute(t *testing.T) {
 }
 
 func TestOldPeersWithoutGCMHearAndSpeak(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "speaker", media.Grant{CSRC: 5, Publish: true, Forward: true})
 	sp := w.speaker("speaker", 30, peerOptions{cmOnly: true})
@@ -255,6 +263,7 @@ func TestOldPeersWithoutGCMHearAndSpeak(t *testing.T) {
 }
 
 func TestGCMIsSpokenWithAllWhoHaveIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "speaker", media.Grant{CSRC: 5, Publish: true, Forward: true})
 	sp := w.speaker("speaker", 30, peerOptions{cmFirst: true})
@@ -267,6 +276,7 @@ func TestGCMIsSpokenWithAllWhoHaveIt(t *testing.T) {
 }
 
 func TestLostLastFlightIsRepeated(t *testing.T) {
+	t.Parallel()
 	for _, setup := range []string{"active", "passive"} {
 		t.Run(setup, func(t *testing.T) {
 			w := newWorld(t)
@@ -296,6 +306,7 @@ func TestLostLastFlightIsRepeated(t *testing.T) {
 }
 
 func TestTCPOnlyPeersHearAndSpeak(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "speaker", media.Grant{CSRC: 5, Publish: true, Forward: true})
 	sp := w.speaker("speaker", 30, peerOptions{tcp: true})
@@ -317,6 +328,7 @@ func TestTCPOnlyPeersHearAndSpeak(t *testing.T) {
 }
 
 func TestSpeakersOwnSequenceMayWrap(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sp := w.stage(1, 30)[0]
 	sp.seq, sp.ts = 65500, 0xffffff00
@@ -329,6 +341,7 @@ func TestSpeakersOwnSequenceMayWrap(t *testing.T) {
 }
 
 func TestLostPacketsAreAskedForAndRepaired(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"up", "down"} {
 		t.Run(way, func(t *testing.T) {
 			w := newWorld(t)
@@ -372,6 +385,7 @@ func TestLostPacketsAreAskedForAndRepaired(t *testing.T) {
 }
 
 func TestSpeakersAndListenersGetReports(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sp := w.stage(1, 30)[0]
 	l := w.audience("listener", peerOptions{})
@@ -390,6 +404,7 @@ func TestSpeakersAndListenersGetReports(t *testing.T) {
 }
 
 func TestLostConsentEndsTheSession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{})
 	l := w.lightJoin(t, media.Down, "listener")
@@ -409,6 +424,7 @@ func TestLostConsentEndsTheSession(t *testing.T) {
 }
 
 func TestGoodbyeEndsTheSessionAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, setup := range []string{"active", "passive"} {
 		t.Run(setup, func(t *testing.T) {
 			w := newWorld(t)
@@ -430,6 +446,7 @@ func TestGoodbyeEndsTheSessionAtOnce(t *testing.T) {
 }
 
 func TestForgedGoodbyeDoesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{})
 	l := w.lightJoin(t, media.Down, "listener")
@@ -445,6 +462,7 @@ func TestForgedGoodbyeDoesNothing(t *testing.T) {
 }
 
 func TestOthersCannotCloseASession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	l := w.audience("listener", peerOptions{})
 	id := l.session.ID
@@ -475,6 +493,7 @@ func TestOthersCannotCloseASession(t *testing.T) {
 }
 
 func TestNewerSessionReplacesTheOldest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "host", media.Grant{CSRC: 1, Publish: true, Forward: true})
 	var downs, ups []*light
@@ -493,6 +512,7 @@ func TestNewerSessionReplacesTheOldest(t *testing.T) {
 }
 
 func TestClosedCredentialCannotComeBack(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{})
 	l := w.lightJoin(t, media.Down, "listener")
@@ -507,6 +527,7 @@ func TestClosedCredentialCannotComeBack(t *testing.T) {
 }
 
 func TestListenersCannotPublish(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{CSRC: 3})
 	if _, err := w.newLight(media.Up, "listener", "c"); besedka.AsError(err).Code != "not_on_stage" {
@@ -518,6 +539,7 @@ func TestListenersCannotPublish(t *testing.T) {
 }
 
 func TestUnjoinedSessionsAreReaped(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{})
 	l, err := w.newLight(media.Down, "listener", "c")
@@ -532,6 +554,7 @@ func TestUnjoinedSessionsAreReaped(t *testing.T) {
 }
 
 func TestCloseEndsEverySession(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.srv.Grant(room, "listener", media.Grant{})
 	l := w.lightJoin(t, media.Down, "listener")
@@ -544,6 +567,7 @@ func TestCloseEndsEverySession(t *testing.T) {
 }
 
 func TestSlowStreamHoldsUpNobody(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	sp := w.stage(1, 30)[0]
 	w.srv.Grant(room, "slow", media.Grant{})

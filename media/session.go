@@ -43,14 +43,15 @@ type session struct {
 	active                  bool     // we are the DTLS client
 	media                   format
 
-	mu       sync.Mutex
-	state    state
-	path     path      // where the peer is; selected by it
-	checked  time.Time // the last fresh check on path: consent
-	heard    time.Time // the last authentic packet on path
-	recent   [recentChecks]uint64
-	recentAt uint
-	probes   []probe
+	mu        sync.Mutex
+	state     state
+	path      path      // where the peer is
+	nominated bool      // the peer has chosen a path
+	checked   time.Time // the last fresh check on path: consent
+	heard     time.Time // the last authentic packet on path
+	recent    [recentChecks]uint64
+	recentAt  uint
+	probes    []probe
 
 	pipe     *pipe    // while shaking
 	flight   [][]byte // the handshake's last flight, if the peer may miss it
