@@ -190,28 +190,34 @@ func TestSetQuestionsAgreeWithTheEdges(t *testing.T) {
 func TestOneAccountFollowsABoundedNumber(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		var ids []besedka.AccountID
-		for i := range 10 {
+		for i := range 40 {
 			ids = append(ids, besedka.AccountID(fmt.Sprint("t", i)))
 		}
 		members(t, d, append(ids, "a")...)
-		err := d.Write(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
-				INSERT INTO accounts (id, username, name, password, founder, invitation_stock, created_at) SELECT 'f' || i, 'f' || i, '', '', 0, 0, 0 FROM n`)
-			if err != nil {
+		for from := 1; from < social.FollowsAtMost; from += 500 {
+			err := d.Write(ctx, func(tx *db.Tx) error {
+				upTo := min(from+499, social.FollowsAtMost-1)
+				_, err := tx.Exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+					INSERT INTO accounts (id, username, name, password, founder, invitation_stock, created_at)
+					SELECT 'f' || i, 'f' || i, '', '', 0, 0, %d FROM n`, from, upTo, from))
+				if err != nil {
+					return err
+				}
+				_, err = tx.Exec(fmt.Sprintf(`INSERT INTO follows SELECT 'a', id, 0 FROM accounts WHERE id LIKE 'f%%' AND created_at = %d`, from))
 				return err
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
-			_, err = tx.Exec(`INSERT INTO follows SELECT 'a', id, 0 FROM accounts WHERE id LIKE 'f%'`)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 		s := social.New(d)
 		var mu sync.Mutex
 		made := 0
 		var wg sync.WaitGroup
+		start := make(chan struct{})
 		for _, id := range ids {
 			wg.Go(func() {
+				<-start
 				err := s.Follow(ctx, "a", id)
 				if err == nil {
 					mu.Lock()
@@ -222,6 +228,7 @@ func TestOneAccountFollowsABoundedNumber(t *testing.T) {
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		if c, err := s.Counts(ctx, "a"); err != nil || made != 1 || c.Following != social.FollowsAtMost {
 			t.Errorf("%d more were followed: %+v, error %v", made, c, err)
