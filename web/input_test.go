@@ -106,7 +106,7 @@ func TestUnknownFieldsAreIgnored(t *testing.T) {
 func TestSlowBodiesAreCutAndLargeHeadersRefused(t *testing.T) {
 	w := oneWorld(t, func(_ *web.Deps, s *http.Server) {
 		if s != nil {
-			s.ReadTimeout = 300 * time.Millisecond
+			s.ReadTimeout, s.ReadHeaderTimeout = 300*time.Millisecond, 300*time.Millisecond
 		}
 	})
 	anna := w.member("anna")
