@@ -247,7 +247,7 @@ func (d *drama) command(t *rapid.T) {
 	case "hands":
 		arg = rapid.SampledFrom([]string{"everyone", "followed", "off"}).Draw(t, "setting")
 	case "role":
-		arg = rapid.SampledFrom([]string{"moderator", "speaker", "listener"}).Draw(t, "role")
+		arg = rapid.SampledFrom([]string{"moderator", "moderator", "speaker", "listener"}).Draw(t, "role")
 	}
 	d.step(a.Who, verb)
 	offered := d.offered(o)
@@ -267,7 +267,49 @@ func (d *drama) command(t *rapid.T) {
 			want = "not_offered"
 		}
 	}
-	d.expect(t, d.perform(o.id, a, verb, target, arg), want)
+	if rapid.IntRange(0, 5).Draw(t, "database away?") > 0 {
+		d.expect(t, d.perform(o.id, a, verb, target, arg), want)
+		return
+	}
+	err, tried := d.withoutDatabase(t, func() error { return d.perform(o.id, a, verb, target, arg) })
+	if !tried {
+		err = d.perform(o.id, a, verb, target, arg)
+	}
+	d.expect(t, err, want)
+	for _, o := range d.rooms {
+		o.sweep(d.now())
+	}
+	d.service.Sweep(ctx)
+}
+
+// withoutDatabase runs f while nothing can be written. Either that was not
+// needed, and f has done its work, or nothing at all has changed.
+func (d *drama) withoutDatabase(t *rapid.T, f func() error) (err error, done bool) {
+	rows := d.service.rows
+	d.service.rows = &failing{rows: rows, away: true}
+	var before []string
+	for _, o := range d.rooms {
+		before = append(before, d.dumped(o))
+	}
+	err = f()
+	d.service.rows = rows
+	if code(err) != db.ErrUnavailable.Code {
+		return err, true
+	}
+	for i, o := range d.rooms {
+		if after := d.dumped(o); after != before[i] {
+			t.Fatalf("%s was not saved and has changed\n%s\nto\n%s", d.verb, before[i], after)
+		}
+	}
+	return err, false
+}
+
+// dumped is a room in memory with its grants, as text; "" when it is forgotten.
+func (d *drama) dumped(o *oracle) string {
+	if d.service.known(o.id) == nil {
+		return ""
+	}
+	return dump(d.service, o.id) + fmt.Sprint(d.gate.granted(o.id))
 }
 
 func (d *drama) perform(room besedka.RoomID, a Actor, verb string, target besedka.AccountID, arg string) error {

@@ -536,6 +536,24 @@ func TestModeratorLongestOnStageSucceedsTheHost(t *testing.T) {
 	sc.is("host", besedka.RoleListener)
 }
 
+func TestReconnectingModeratorSucceedsOnlyIfNobodyElseCan(t *testing.T) {
+	for _, tt := range []struct {
+		lost []besedka.AccountID
+		want besedka.AccountID
+	}{{nil, "boris"}, {[]besedka.AccountID{"boris"}, "vera"}, {[]besedka.AccountID{"boris", "vera"}, "boris"}} {
+		sc := play(t, KindOpen, "anna", "boris", "vera")
+		sc.moderator("boris")
+		sc.moderator("vera")
+		sc.hold("boris", "vera")
+		for _, account := range tt.lost {
+			sc.Lose(account.Participant(), sc.tick())
+		}
+		sc.settle()
+		sc.leave("host")
+		sc.is(tt.want, besedka.RoleHost)
+	}
+}
+
 func TestHostHandsOverAndStaysModerator(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris")
 	sc.refused(sc.HandOver("anna", "boris", sc.tick()), ErrHostOnly)
