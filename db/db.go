@@ -34,6 +34,7 @@ type Options struct {
 // DB is an open database. It is safe for use by several goroutines.
 type DB struct {
 	dialect Dialect
+	path    string  // of the SQLite file
 	writer  *sql.DB // SQLite: a single connection whose transactions begin immediate
 	reader  *sql.DB // SQLite: connections that cannot write; PostgreSQL: the same as writer
 	now     func() time.Time

@@ -30,7 +30,7 @@ func (d *DB) openSQLite(ctx context.Context, dir string) error {
 	if err := private(dir, path); err != nil {
 		return err
 	}
-	d.dialect = SQLite
+	d.dialect, d.path = SQLite, path
 
 	// Migrations have connections of their own: goose needs two, which our single writer is not.
 	migrator, err := sql.Open("sqlite", sqliteName(path, false))
