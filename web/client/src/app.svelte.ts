@@ -158,7 +158,7 @@ export class App {
     this.output.unlock()
     this.tabs?.postMessage({ room })
     this.session?.yieldSeat()
-    const session = new RoomSession({
+    const session = apart(() => new RoomSession({
       client: this.client,
       room,
       self: this.me?.id ?? '',
@@ -166,13 +166,21 @@ export class App {
       notices: this.notices,
       device: () => this.microphone,
       over: (over) => this.over(over),
+      holdsSeat: () => this.holdsSeat(room),
       watch: () => this.live.watch(room),
-    })
+    }))
     this.session = session
     if (this.me) this.me = { ...this.me, room, seat_here: true }
     sessionStorage.setItem(roomOfThisTab, room)
     exposeForTests(session)
     go(session)
+  }
+
+  /** False only if the person is in a room by another device. */
+  private async holdsSeat(room: string): Promise<boolean> {
+    if (this.isGuest) return true
+    const me = await this.calls.me()
+    return me.room === null || (me.room === room && me.seat_here)
   }
 
   private over(session: RoomSession): void {
@@ -215,7 +223,7 @@ export class App {
         if (room === this.session?.room) this.session?.removed(reason ?? null)
         break
       case 'seat_taken':
-        if (room === this.session?.room) this.session?.yieldSeat()
+        if (room === this.session?.room) void this.session?.seatTaken()
         break
       case 'invitation_redeemed': {
         const account = event.data.account as Person | undefined
@@ -230,7 +238,8 @@ export class App {
       else this.signedOut()
       return
     }
-    if (this.session) this.session.refused(problem)
+    const session = this.session
+    if (session) void session.seatTaken().then(() => session.refused(problem))
   }
 
   /** Runs something that may fail, and says so. True if it went well. */
@@ -244,6 +253,15 @@ export class App {
       return false
     }
   }
+}
+
+/** Makes something that outlives the page which asked for it: what is derived in it must not end with that page's effects. */
+function apart<T>(make: () => T): T {
+  let made: T | undefined
+  $effect.root(() => {
+    made = make()
+  })
+  return made as T
 }
 
 export function isAlive(session: RoomSession): boolean {

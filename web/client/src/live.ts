@@ -94,7 +94,10 @@ export class Live {
         await this.read(signal, () => (attempt = 0))
       } catch (error) {
         if (signal.aborted) return
-        if (error instanceof Problem && isFinal(error)) return this.listener.refused(error)
+        if (error instanceof Problem && isFinal(error)) {
+          this.abort = null
+          return this.listener.refused(error)
+        }
         if (error instanceof Problem) retryAfter = (error.retryAfterSeconds ?? 0) * 1000
       }
       if (signal.aborted) return

@@ -13,11 +13,12 @@ export class Listening {
   state = $state<LinkState>('idle')
   private readonly link: MediaLink
 
-  constructor(client: Client, room: string, output: AudioOutput, refused: (problem: Problem) => void) {
+  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void) {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
       prepare: (connection) => prepare(connection, output),
+      mayReturn,
       changed: (state) => (this.state = state),
       refused,
     })

@@ -19,6 +19,8 @@ export interface LinkOptions {
   endpoint: string
   /** Adds transceivers and listens for tracks, on every new connection. */
   prepare(connection: RTCPeerConnection): void
+  /** Asked before a lost connection is made anew; false ends the link. Throws if it cannot tell, which counts as a failed try. */
+  mayReturn?(): Promise<boolean>
   /** Changes the offer before it is used. */
   shape?(sdp: string): string
   changed(state: LinkState): void
@@ -45,9 +47,10 @@ export class MediaLink {
     void this.connect()
   }
 
-  /** Ends the session here and at the server. */
+  /** Ends the session here. The server ends its side with the seat, with the role, or when it hears the connection close. */
   stop(): void {
     globalThis.removeEventListener?.('online', this.networkBack)
+    this.location = null
     this.drop()
     this.set('idle')
   }
@@ -64,6 +67,20 @@ export class MediaLink {
   private readonly networkBack = (): void => {
     if (this.state === 'lost') this.again(0)
     else void this.verify()
+  }
+
+  private async restore(): Promise<void> {
+    const generation = this.generation
+    try {
+      if (this.options.mayReturn && !(await this.options.mayReturn())) {
+        if (generation === this.generation) this.stop()
+        return
+      }
+    } catch (error) {
+      if (generation === this.generation) this.fail(error)
+      return
+    }
+    if (generation === this.generation) void this.connect()
   }
 
   private async connect(): Promise<void> {
@@ -122,7 +139,7 @@ export class MediaLink {
   private again(pause: number): void {
     this.drop()
     this.set('lost')
-    this.timer = setTimeout(() => void this.connect(), pause)
+    this.timer = setTimeout(() => void this.restore(), pause)
   }
 
   /** Closes what there is, without a word to the person. */

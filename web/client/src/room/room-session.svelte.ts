@@ -35,6 +35,8 @@ export interface SessionOptions {
   device(): string | null
   /** The person is out, by whatever way. */
   over(session: RoomSession): void
+  /** Whether the seat is still held from here, and not from another device. */
+  holdsSeat(): Promise<boolean>
   /** Opens the event stream of the room. */
   watch(): void
 }
@@ -72,7 +74,7 @@ export class RoomSession {
     this.room = room
     this.self = options.self
     this.calls = roomCalls(client, room)
-    this.listening = new Listening(client, room, options.output, (problem) => this.refused(problem))
+    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem))
     this.speaking = new Speaking({
       client,
       room,
@@ -102,11 +104,8 @@ export class RoomSession {
   /** Goes on from the view that opening the room answered with: the creator is seated already. */
   begin(view: RoomView): void {
     if (this.phase !== 'entering') return
-    this.state = new RoomState(view, {
-      self: this.self,
-      fetch: () => this.calls.view(),
-      refreshed: (fresh) => this.reconcile(fresh),
-      failed: (error) => this.fetchFailed(error),
+    $effect.root(() => {
+      this.state = this.stateOf(view) // apart from the page that is open now: the room outlives it
     })
     this.phase = 'in'
     this.listening.start()
@@ -161,6 +160,11 @@ export class RoomSession {
     if (error instanceof Problem && (error.status === 404 || error.status === 403)) return this.finish('gone')
     this.failure = explain(error)
     this.finish('failed')
+  }
+
+  /** The seat was taken from somewhere; if it was not from here, the room ends here. */
+  async seatTaken(): Promise<void> {
+    await this.mayReturn().catch(() => {})
   }
 
   /** The account was told that it was removed from this room, and why. */
@@ -271,6 +275,21 @@ export class RoomSession {
       this.state?.refetch('soon')
       return false
     }
+  }
+
+  private stateOf(view: RoomView): RoomState {
+    return new RoomState(view, {
+      self: this.self,
+      fetch: () => this.calls.view(),
+      refreshed: (fresh) => this.reconcile(fresh),
+      failed: (error) => this.fetchFailed(error),
+    })
+  }
+
+  private async mayReturn(): Promise<boolean> {
+    const holds = await this.options.holdsSeat()
+    if (!holds) this.yieldSeat()
+    return holds
   }
 
   private isLastModerator(): boolean {
