@@ -135,6 +135,7 @@ func TestWhatOneMayNotKnowOfIsTheSameBytesAsWhatIsNot(t *testing.T) {
 	w := oneWorld(t)
 	room := w.member("anna").open("closed")
 	boris := w.member("boris")
+	own := boris.open("open")
 	want := boris.must(404, "GET", "/rooms/"+strings.Repeat("0", 26), nil).body
 	for _, a := range []answer{
 		boris.ask("GET", "/rooms/"+room, nil), boris.ask("GET", "/rooms/x", nil), boris.ask("GET", "/rooms/"+strings.Repeat("x", 3000), nil),
@@ -144,6 +145,7 @@ func TestWhatOneMayNotKnowOfIsTheSameBytesAsWhatIsNot(t *testing.T) {
 		boris.ask("GET", "/events?room="+room, nil), boris.ask("GET", "/events?room=%22", nil), boris.ask("GET", "/accounts/nobody", nil),
 		boris.ask("GET", "/accounts?username=nobody", nil), boris.ask("DELETE", "/sessions/"+room, nil), boris.ask("DELETE", "/invitations/x", nil),
 		boris.ask("GET", "/no/such/thing", nil), boris.ask("POST", "/rooms/"+room+"/guests", nil), boris.ask("GET", "/accounts/"+boris.id+"x/following", nil),
+		boris.ask("DELETE", "/rooms/"+own+"/participants/nobody?reason=noise", nil), boris.ask("POST", "/rooms/"+own+"/invites", object{"account": "nobody"}),
 	} {
 		if a.status != 404 || !bytes.Equal(a.body, want) {
 			t.Errorf("%d %s, want %s", a.status, a.body, want)

@@ -4,18 +4,55 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"besedka"
+	"besedka/room"
 )
 
 // describe writes the OpenAPI document. Maps are written in the order of their
 // keys, so the same program writes the same bytes.
 func (s *Server) describe() ([]byte, error) {
+	schemas := s.api.OpenAPI().Components.Schemas
+	for name, schema := range schemas.Map() {
+		schema.AdditionalProperties = nil // which JSON Schema takes for true
+		if t := schemas.TypeFromRef("#/components/schemas/" + name); t != nil && t.Kind() == reflect.Struct {
+			refine(name, schema, t)
+		}
+	}
 	text, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
 	if err != nil {
 		return nil, err
 	}
 	return append(text, '\n'), nil
+}
+
+// words are the texts that a type allows. They are told of what the server
+// sends; what it is sent is checked by the capabilities, whose codes say more.
+var words = map[reflect.Type][]any{
+	reflect.TypeFor[besedka.Role](): {besedka.RoleHost, besedka.RoleModerator, besedka.RoleSpeaker, besedka.RoleListener},
+	reflect.TypeFor[room.Kind]():    {room.KindOpen, room.KindSocial, room.KindClosed},
+	reflect.TypeFor[room.Hands]():   {room.HandsEveryone, room.HandsFollowed, room.HandsOff},
+}
+
+// refine says of a type's fields what the library does not see: which objects
+// may be null, and which texts there are.
+func refine(of string, schema *huma.Schema, t reflect.Type) {
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		property := schema.Properties[name]
+		if property == nil {
+			continue
+		}
+		if f.Type.Kind() == reflect.Pointer && property.Ref != "" && options == "" {
+			schema.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{property, {Type: "null"}}}
+		}
+		if isInput := strings.HasSuffix(of, "InputBody"); !isInput {
+			property.Enum = words[f.Type]
+		}
+	}
 }
 
 func (s *Server) openAPIDocument(w http.ResponseWriter, _ *http.Request) {

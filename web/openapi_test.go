@@ -36,3 +36,33 @@ func TestOpenAPIIsTheSameEveryTime(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenAPISaysWhatMayBeNullAndWhichWordsThereAre(t *testing.T) {
+	text, err := web.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type property struct {
+		OneOf []json.RawMessage `json:"oneOf"`
+		Enum  []string          `json:"enum"`
+	}
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]property }
+		}
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	schemas := doc.Components.Schemas
+	for _, at := range [][2]string{{"RoomMe", "hand"}, {"RoomMe", "stage_invitation"}, {"Me", "nominated_by"}, {"Profile", "nominated_by"}, {"Preview", "nominator"}} {
+		if len(schemas[at[0]].Properties[at[1]].OneOf) != 2 {
+			t.Errorf("%s.%s may be null, which is not said", at[0], at[1])
+		}
+	}
+	for _, at := range [][2]string{{"RoomView", "kind"}, {"RoomView", "hands"}, {"Participant", "role"}} {
+		if len(schemas[at[0]].Properties[at[1]].Enum) < 3 {
+			t.Errorf("the words of %s.%s are not told", at[0], at[1])
+		}
+	}
+}
