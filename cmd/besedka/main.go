@@ -26,6 +26,8 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Start the server. On an empty folder it prints a one-time link with which the owner signs up."`
 	Admin   adminCommands  `cmd:"" help:"What the operator does; works beside a running server."`
 	Load    loadCommand    `cmd:"" help:"Measure a server: real speakers and listeners, bounded in number and time."`
+	Backup  backupCommand  `cmd:"" help:"Write a copy of the instance's database (SQLite) to a file; works beside a running server."`
+	Restore restoreCommand `cmd:"" help:"Put a backup into an empty data folder."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the HTTP API."`
 }
