@@ -10,7 +10,7 @@
 // own. What is sealed is gathered in a batch and leaves in one system call.
 //
 //	Speaker.Forward → view.place (which slot) → slot.admit (index, timestamp, cache)
-//	    → class.header (once) → out.seal (each listener) → Batch → sendmmsg
+//	    → class.header (once) → out.seal (each listener) → batch → sendmmsg
 //
 // Listeners who can play three streams share a view of three slots; those who
 // offered one or two share a view of that many, chosen by the same rule, so

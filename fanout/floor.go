@@ -18,13 +18,11 @@ type Floor struct {
 	counters *Counters
 	ssrc     uint32 // of slot 0; the others follow
 
-	mu        sync.Mutex
-	views     []*view // those with listeners
-	speakers  int
-	listeners int
-	sweeps    int
-	control   []byte // scratch of reports
-	sealed    []byte
+	mu      sync.Mutex
+	views   []*view // those with listeners
+	sweeps  int
+	control []byte // scratch of reports
+	sealed  []byte
 }
 
 // NewFloor makes an empty floor whose packets leave through sock. ssrc is the
@@ -38,9 +36,6 @@ func (f *Floor) SSRC(slot int) uint32 { return f.ssrc + uint32(slot) }
 
 // AddSpeaker puts somebody on the floor under a number.
 func (f *Floor) AddSpeaker(csrc uint32, forward bool) *Speaker {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.speakers++
 	return &Speaker{floor: f, csrc: csrc, forward: forward}
 }
 
@@ -56,7 +51,6 @@ func (f *Floor) AddListener(c ListenerConfig) *Listener {
 		o.rebase(i, &v.slots[i], firstSequence)
 	}
 	f.joinLocked(l, v, o)
-	f.listeners++
 	return l
 }
 
@@ -192,7 +186,7 @@ func (f *Floor) silenceLocked(sp *Speaker, now time.Time) {
 }
 
 // vacateLocked makes a slot idle and says so to its listeners.
-func (f *Floor) vacateLocked(b *Batch, v *view, i int, now time.Time) {
+func (f *Floor) vacateLocked(b *batch, v *view, i int, now time.Time) {
 	s := &v.slots[i]
 	csrc := s.speaker.csrc
 	s.vacate()
@@ -204,7 +198,7 @@ func (f *Floor) vacateLocked(b *Batch, v *view, i int, now time.Time) {
 }
 
 // sendLocked seals a frame of slot i for every listener of the view.
-func (f *Floor) sendLocked(b *Batch, v *view, i int, e *frame, advance uint32) {
+func (f *Floor) sendLocked(b *batch, v *view, i int, e *frame, advance uint32) {
 	ssrc := v.slots[i].ssrc
 	sent := 0
 	for _, g := range v.groups {
@@ -227,7 +221,7 @@ func (f *Floor) sendLocked(b *Batch, v *view, i int, e *frame, advance uint32) {
 }
 
 // deliver seals a frame for one listener. The header of his class, h bytes, is in b.hdr.
-func (f *Floor) deliver(b *Batch, o *out, i, h int, ssrc uint32, e *frame) {
+func (f *Floor) deliver(b *batch, o *out, i, h int, ssrc uint32, e *frame) {
 	seq := e.index - o.base[i]
 	dst := b.room()
 	copy(dst[:maxHeader], b.hdr[:])
@@ -240,7 +234,7 @@ func (f *Floor) deliver(b *Batch, o *out, i, h int, ssrc uint32, e *frame) {
 	}
 }
 
-func (f *Floor) flushLocked(b *Batch) {
+func (f *Floor) flushLocked(b *batch) {
 	b.flush()
 	if b.refused > 0 {
 		f.counters.DropSendError.Add(b.refused)
@@ -271,7 +265,7 @@ func (f *Floor) Sweep(now time.Time) {
 }
 
 // reportLocked sends the sender reports of the view's living slots.
-func (f *Floor) reportLocked(b *Batch, v *view, now time.Time) {
+func (f *Floor) reportLocked(b *batch, v *view, now time.Time) {
 	f.control = f.control[:0]
 	for i := range v.slots {
 		if s := &v.slots[i]; s.packets > 0 && now.Sub(s.sentAt) < reportFor {
@@ -293,11 +287,4 @@ func (f *Floor) reportLocked(b *Batch, v *view, now time.Time) {
 			b.push(copy(b.room(), f.sealed), &o.to)
 		}
 	}
-}
-
-// Empty says whether nobody speaks and nobody listens here.
-func (f *Floor) Empty() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.speakers == 0 && f.listeners == 0
 }

@@ -67,7 +67,6 @@ func (l *Listener) Close() {
 	}
 	l.gone = true
 	f.leaveLocked(l)
-	f.listeners--
 }
 
 // Move changes where the listener's packets go.
@@ -124,7 +123,7 @@ func (l *Listener) Nack(now time.Time, ssrc uint32, pid, blp uint16) {
 	f.flushLocked(b)
 }
 
-func (l *Listener) resendLocked(b *Batch, now time.Time, i int, seq uint16) {
+func (l *Listener) resendLocked(b *batch, now time.Time, i int, seq uint16) {
 	o, s := &l.group.outs[l.at], &l.view.slots[i]
 	// The newest index whose sequence number of this listener is seq.
 	last := s.next - 1 - o.base[i]

@@ -20,7 +20,7 @@ type Socket struct {
 	impl socketImpl
 
 	mu    sync.Mutex
-	spare []*Batch // batches not in use; as many as ever were in use at a time
+	spare []*batch // batches not in use; as many as ever were in use at a time
 }
 
 // OpenSocket opens a UDP socket with large buffers.
@@ -60,7 +60,7 @@ func (s *Socket) Send(b []byte, to netip.AddrPort) error {
 }
 
 // take gives a batch for exclusive use until put.
-func (s *Socket) take() *Batch {
+func (s *Socket) take() *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.spare); n > 0 {
@@ -71,7 +71,7 @@ func (s *Socket) take() *Batch {
 	return newBatch(s)
 }
 
-func (s *Socket) put(b *Batch) {
+func (s *Socket) put(b *batch) {
 	b.n = 0
 	s.mu.Lock()
 	defer s.mu.Unlock()

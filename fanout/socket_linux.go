@@ -55,8 +55,8 @@ type mmsghdr struct {
 	_   [unsafe.Sizeof(uintptr(0)) - 4]byte
 }
 
-// Batch gathers sealed datagrams and sends them in one system call.
-type Batch struct {
+// batch gathers sealed datagrams and sends them in one system call.
+type batch struct {
 	sock  *Socket
 	n     int
 	iv    [12]byte // scratch of the cipher
@@ -71,8 +71,8 @@ type Batch struct {
 	write      func(uintptr) bool // made once: a closure for each flush would be garbage
 }
 
-func newBatch(s *Socket) *Batch {
-	b := &Batch{
+func newBatch(s *Socket) *batch {
+	b := &batch{
 		sock:  s,
 		arena: make([]byte, batchLen*MaxDatagram),
 		msgs:  make([]mmsghdr, batchLen),
@@ -90,10 +90,10 @@ func newBatch(s *Socket) *Batch {
 }
 
 // room is where the next datagram is to be written.
-func (b *Batch) room() []byte { return b.arena[b.n*MaxDatagram : (b.n+1)*MaxDatagram] }
+func (b *batch) room() []byte { return b.arena[b.n*MaxDatagram : (b.n+1)*MaxDatagram] }
 
 // push takes the n bytes written to room as a datagram to a. It sends when the batch is full.
-func (b *Batch) push(n int, a *address) {
+func (b *batch) push(n int, a *address) {
 	b.iovs[b.n].SetLen(n)
 	b.to[b.n] = *a
 	b.msgs[b.n].hdr.Namelen = uint32(a.len)
@@ -104,7 +104,7 @@ func (b *Batch) push(n int, a *address) {
 }
 
 // flush sends what is gathered. What the kernel refuses is skipped and counted in refused.
-func (b *Batch) flush() {
+func (b *batch) flush() {
 	for b.from = 0; b.from < b.n; b.from += max(b.sent, 1) {
 		b.sent = 0
 		if err := b.sock.impl.raw.Write(b.write); err != nil { // closed
@@ -115,7 +115,7 @@ func (b *Batch) flush() {
 	b.n = 0
 }
 
-func (b *Batch) sendmmsg(fd uintptr) bool {
+func (b *batch) sendmmsg(fd uintptr) bool {
 	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.msgs[b.from])),
 		uintptr(b.n-b.from), unix.MSG_DONTWAIT, 0, 0)
 	switch errno {

@@ -18,8 +18,8 @@ type address struct{ to netip.AddrPort }
 
 func (i *socketImpl) address(a netip.AddrPort) address { return address{to: a} }
 
-// Batch sends each datagram at once.
-type Batch struct {
+// batch sends each datagram at once.
+type batch struct {
 	sock    *Socket
 	n       int
 	iv      [12]byte
@@ -28,17 +28,17 @@ type Batch struct {
 	refused int64
 }
 
-func newBatch(s *Socket) *Batch { return &Batch{sock: s, arena: make([]byte, MaxDatagram)} }
+func newBatch(s *Socket) *batch { return &batch{sock: s, arena: make([]byte, MaxDatagram)} }
 
-func (b *Batch) room() []byte { return b.arena }
+func (b *batch) room() []byte { return b.arena }
 
-func (b *Batch) push(n int, a *address) {
+func (b *batch) push(n int, a *address) {
 	if b.sock.Send(b.arena[:n], a.to) != nil {
 		b.refused++
 	}
 }
 
-func (b *Batch) flush() {}
+func (b *batch) flush() {}
 
 // Inbox reads datagrams one by one.
 type Inbox struct {

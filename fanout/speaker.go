@@ -98,7 +98,6 @@ func (sp *Speaker) Close(now time.Time) {
 	if !sp.gone {
 		sp.gone = true
 		f.silenceLocked(sp, now)
-		f.speakers--
 	}
 }
 

@@ -44,7 +44,9 @@ func (p path) none() bool { return p == path{} }
 // check can send it again from elsewhere (MEDIA.md B7.3). An ICE-lite agent
 // need not check paths, but nothing keeps it from it, and every full agent
 // answers: a session moves only to a path that has answered a request with 64
-// fresh random bits under the peer's own password.
+// fresh random bits under the peer's own password. The same holds for a first
+// path whose address another session has, or a participant could take the
+// place of another by sending checks in his name.
 type probe struct {
 	path     path
 	id       transaction
@@ -122,14 +124,19 @@ func (s *session) check(m *stunMessage, b []byte, from path, now time.Time) {
 		// Only the selected path counts, or a second one keeps a dead one alive (MEDIA.md B7.5).
 		s.checked, s.heard = now, now
 		s.nominated = s.nominated || m.useCandidate
-	case s.path.none() || m.useCandidate && !s.nominated:
-		// Until the peer nominates, the path that was checked first will do: browsers
-		// send their ClientHello before they nominate.
+	case s.path.none() && !s.server.tables.taken(from):
+		// The path that was checked first will do until the peer nominates: browsers send
+		// their ClientHello before. It proves itself by the handshake.
 		s.selectLocked(from, now)
 		s.nominated = m.useCandidate
-	case m.useCandidate || now.Sub(s.heard) >= rebindAfter:
+	case s.path.none() || m.useCandidate || now.Sub(s.heard) >= rebindAfter:
 		s.probeLocked(from, m.useCandidate, now)
 	}
+	s.beginIfChosenLocked()
+}
+
+// beginIfChosenLocked starts the handshake as client once the peer has chosen a path.
+func (s *session) beginIfChosenLocked() {
 	if s.state == waiting && s.active && s.nominated {
 		s.beginLocked()
 	}
@@ -202,9 +209,11 @@ func (s *session) proved(m *stunMessage, b []byte, from path, now time.Time) {
 			break
 		}
 		s.probes = append(s.probes[:i], s.probes[i+1:]...)
-		if p.nominate || now.Sub(s.heard) >= rebindAfter {
+		if s.path.none() || p.nominate || now.Sub(s.heard) >= rebindAfter {
 			s.server.count.moves.Add(1)
 			s.selectLocked(from, now)
+			s.nominated = s.nominated || p.nominate
+			s.beginIfChosenLocked()
 		}
 		return
 	}

@@ -87,11 +87,30 @@ func TestHandshakeNeedNotWaitForTheNomination(t *testing.T) {
 		_ = old.Close()
 		<-done
 	}()
-	before := w.srv.Stats().StunChecks
-	l.send(l.check(true, l.theirs[1])) // the first nomination needs no proof
-	eventually(t, "the check is taken", func() bool { return w.srv.Stats().StunChecks > before })
-	if st := w.srv.Stats(); st.Probes != 0 {
-		t.Errorf("%d probes", st.Probes)
+	l.send(l.check(true, l.theirs[1])) // the nomination of another path is proved like any move
+	eventually(t, "moved", func() bool { st := w.srv.Stats(); return st.Moves == 1 && st.Probes == 1 })
+}
+
+func TestNobodyTakesAnothersAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sp, l, n := w.conversation(t)
+	w.srv.Grant(room, "thief", media.Grant{})
+	thief, err := w.newLight(media.Down, "thief", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The thief knows where the speaker is and writes the speaker's address on a
+	// check of his own session.
+	sp.mu.Lock()
+	sp.silent = true // the speaker's agent does not know the thief's session
+	sp.mu.Unlock()
+	sp.send(thief.check(true, thief.theirs[1]))
+	eventually(t, "the server asks", func() bool { return w.srv.Stats().Probes > 0 })
+	before := len(l.heard())
+	sp.pump(t, n, "the speaker is heard on", func() bool { return len(l.heard()) > before+20 })
+	if w.srv.Stats().Moves != 0 {
+		t.Error("the address was taken")
 	}
 }
 

@@ -175,7 +175,7 @@ func (s *session) record(b []byte, from path, now time.Time) (bye bool) {
 	}
 	switch s.state {
 	case waiting:
-		if !s.active {
+		if !s.active && b[0] == recordHandshake {
 			s.beginLocked()
 		}
 		fallthrough

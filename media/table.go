@@ -83,6 +83,13 @@ func (t *tables) route(s *session, from, to path) {
 	}
 }
 
+// taken says whether the path is some session's.
+func (t *tables) taken(p path) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return p.tcp == nil && t.byAddr[p.addr] != nil
+}
+
 func (t *tables) number(n uint32) *session {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
