@@ -60,28 +60,27 @@ func (o *outbox) setDown(down bool) {
 
 func (o *outbox) FactsAfter(_ context.Context, t besedka.Topic, seq int64, limit int) ([]besedka.Fact, error) {
 	o.reads.Add(1)
-	facts, err, after := o.factsAfter(t, seq, limit)
+	facts, after, err := o.factsAfter(t, seq, limit)
 	if after != nil {
 		after()
 	}
 	return facts, err
 }
 
-func (o *outbox) factsAfter(t besedka.Topic, seq int64, limit int) ([]besedka.Fact, error, func()) {
+func (o *outbox) factsAfter(t besedka.Topic, seq int64, limit int) (facts []besedka.Fact, after func(), err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.down {
-		return nil, errDown, nil
+		return nil, nil, errDown
 	}
-	after := o.after
+	after = o.after
 	o.after = nil
-	var out []besedka.Fact
 	for _, f := range o.facts[t] {
-		if f.Seq > seq && len(out) < limit {
-			out = append(out, f)
+		if f.Seq > seq && len(facts) < limit {
+			facts = append(facts, f)
 		}
 	}
-	return out, nil, after
+	return facts, after, nil
 }
 
 func (o *outbox) Head(_ context.Context, t besedka.Topic) (oldest, head int64, err error) {
