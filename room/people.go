@@ -65,7 +65,10 @@ func (n *names) look(ctx context.Context, ids []besedka.AccountID) (map[besedka.
 // name, or none, is better than no answer.
 func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.AccountID]Person {
 	found, missing := n.remembered(ids, namesFor)
-	if len(missing) > 0 && n.mayAsk() {
+	if len(missing) == 0 {
+		return found
+	}
+	if n.mayAsk() {
 		ctx, cancel := context.WithTimeout(ctx, askFor)
 		defer cancel()
 		more, err := n.look(ctx, missing)
@@ -75,14 +78,14 @@ func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.A
 		}
 		maps.Copy(found, more)
 	}
-	if len(found) < len(ids) {
-		old, _ := n.remembered(missing, 1<<62)
-		maps.Copy(old, found)
-		found = old
-	}
-	for _, id := range ids {
-		if _, ok := found[id]; !ok {
-			found[id] = Person{ID: id}
+	old, _ := n.remembered(missing, 1<<62)
+	for _, id := range missing {
+		if _, ok := found[id]; ok {
+			continue
+		}
+		found[id] = Person{ID: id}
+		if person, ok := old[id]; ok {
+			found[id] = person
 		}
 	}
 	return found

@@ -634,3 +634,31 @@ func dumpRows(st *State) string {
 	return fmt.Sprintf("%+v\nstage %v\nvoices %v\nhands %v\ninvited %v\nremovals %v\npicks %v\n", st.info, st.stage.rows,
 		st.voices.rows, st.hands.rows, st.invited.rows, st.removals.rows, st.picks.rows)
 }
+
+func TestReadsGoOnWhenNamesAndFollowsCannotBeAsked(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.graph.follow("anna", "boris")
+		room := w.open("host", KindOpen)
+		w.enter(room, "anna", "boris")
+		w.stay(room, "host", "anna", "boris")
+		w.view(room, "anna")
+		w.service.people.find = func(context.Context, []besedka.AccountID) (map[besedka.AccountID]Person, error) {
+			return nil, db.ErrUnavailable
+		}
+		w.graph.err = db.ErrUnavailable
+		w.pass(2 * namesFor)
+		asked := w.graph.asked
+		for range 10 {
+			v := w.view(room, "anna")
+			if len(v.Participants) != 3 || v.Participants[0].Name != "HOST" {
+				t.Fatalf("shown %+v", v.Participants)
+			}
+		}
+		if n := w.graph.asked - asked; n > 2 {
+			t.Errorf("a graph that does not answer was asked %d times", n)
+		}
+		if cards, err := w.service.Hallway(ctx, "vera"); err != nil || len(cards) != 1 {
+			t.Errorf("cards %v %v", cards, err)
+		}
+	})
+}
