@@ -32,6 +32,7 @@ export class MediaLink {
   connection: RTCPeerConnection | null = null
   state: LinkState = 'idle'
   private location: string | null = null
+  private etag: string | null = null
   private attempt = 0
   private generation = 0
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -59,9 +60,11 @@ export class MediaLink {
   async verify(): Promise<void> {
     const { location, connection } = this
     if (this.state !== 'live' || !location || !connection?.localDescription) return
-    const headers = { 'Content-Type': 'application/trickle-ice-sdpfrag', ...this.options.client.headers() }
+    const headers = { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': this.etag ?? '*', ...this.options.client.headers() }
     const answer = await fetch(location, { method: 'PATCH', headers, body: emptyFragment(connection.localDescription.sdp) }).catch(() => null)
-    if (answer?.status === 404 && this.connection === connection) this.lose()
+    if (answer?.status !== 404 || this.connection !== connection) return
+    this.location = null
+    this.lose()
   }
 
   private readonly networkBack = (): void => {
@@ -100,6 +103,7 @@ export class MediaLink {
       const location = answer.headers.get('Location')
       if (!isCurrent()) return this.forget(location)
       this.location = location
+      this.etag = answer.headers.get('ETag')
       await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() })
     } catch (error) {
       if (isCurrent()) this.fail(error)
