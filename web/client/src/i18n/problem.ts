@@ -5,9 +5,7 @@ import { type Key, t } from './index.svelte'
 /** Says in words what the server refused, in the person's language; an unknown code falls back to what its status means. */
 export function explain(error: unknown): string {
   if (!(error instanceof Problem)) return t('problem_unexpected', { code: error instanceof Error ? error.name : 'unknown' })
-  if (error.code === 'too_many_attempts' || error.status === 429) {
-    return t('problem_too_many_attempts', { count: error.retryAfterSeconds ?? 30 })
-  }
+  if (error.code === 'too_many_attempts') return t('problem_too_many_attempts', { count: error.retryAfterSeconds ?? 30 })
   const key = `problem_${error.code}`
   if (key in en && key !== 'problem_unexpected') return t(key as Exclude<Key, WithValues>)
   const general = byStatus[error.status]
@@ -21,5 +19,6 @@ const byStatus: Record<number, Exclude<Key, WithValues>> = {
   403: 'problem_forbidden',
   404: 'problem_not_found',
   410: 'problem_room_ended',
+  429: 'problem_too_many_requests',
   503: 'problem_unavailable',
 }
