@@ -3,10 +3,12 @@ package media_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"besedka"
 	"besedka/media"
 )
 
@@ -278,4 +280,53 @@ func TestFloodIsDroppedAtTheSpeakersOwnBudget(t *testing.T) {
 	if dropped := st.DropRate - before.DropRate; dropped < frames*10/2 {
 		t.Errorf("only %d packets were dropped", dropped)
 	}
+}
+
+func TestHostileHellosDoNotDisturbHandshakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hello := append([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 1, 0, 0, 48, 0, 0, 0, 0, 0, 0, 0, 48, 0xfe, 0xfd}, make([]byte, 46)...)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stranger := udp(t)
+		defer func() { _ = stranger.Close() }()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				for range 20 {
+					_, _ = stranger.WriteToUDPAddrPort(hello, w.srv.Addr())
+				}
+			}
+		}
+	}()
+	const peers = 40
+	for i := range peers {
+		who := besedka.ParticipantID(fmt.Sprint("listener", i))
+		w.srv.Grant(room, who, media.Grant{})
+		w.lightJoin(t, media.Down, who)
+	}
+	close(stop)
+	<-stopped
+	st := w.srv.Stats()
+	if st.Handshakes != peers || st.HandshakeFailures != 0 || st.PacketsUnknown < 20 {
+		t.Errorf("%d handshakes, %d failures, %d packets of strangers", st.Handshakes, st.HandshakeFailures, st.PacketsUnknown)
+	}
+}
+
+// Not parallel: it counts goroutines.
+func TestListenersAtRestHaveNoGoroutines(t *testing.T) {
+	w := newWorld(t)
+	before := runtime.NumGoroutine()
+	const peers = 40
+	for i := range peers {
+		who := besedka.ParticipantID(fmt.Sprint("listener", i))
+		w.srv.Grant(room, who, media.Grant{})
+		w.lightJoin(t, media.Down, who)
+	}
+	eventually(t, "only the clients' own are left", func() bool {
+		return runtime.NumGoroutine() <= before+peers // each client reads its socket
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -172,6 +174,29 @@ func TestAnswersAreWhatAgentsExpect(t *testing.T) {
 				t.Errorf("ETag %s, id %s", got.ETag, got.ID)
 			}
 		})
+	}
+}
+
+func TestChromiumsOffersAreAnswered(t *testing.T) {
+	s := answering(t)
+	for name, dir := range map[string]Direction{"chromium-up": Up, "chromium-three-down": Down} {
+		seed, err := os.ReadFile("testdata/fuzz/FuzzOffer/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, quoted, _ := strings.Cut(string(seed), "[]byte(")
+		raw, err := strconv.Unquote(strings.TrimSuffix(strings.TrimSpace(quoted), ")"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Answer(context.Background(), dir, "room", "who", "cred", []byte(raw))
+		if err != nil {
+			t.Fatalf("%s: %v", name, besedka.AsError(err).Cause)
+		}
+		if text := string(got.SDP); strings.Contains(text, "a=inactive") || !strings.Contains(text, "a=rtcp-rsize") ||
+			!strings.Contains(text, "a=extmap:1 "+levelURI) {
+			t.Errorf("%s is answered\n%s", name, text)
+		}
 	}
 }
 
