@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/pion/webrtc/v4"
 )
 
 func TestListenersHearTheHostAndTheCSRCNamesHim(t *testing.T) {
@@ -47,6 +49,23 @@ func TestPlayerWithOneLineHears(t *testing.T) {
 	from, to := observe(time.Second)
 	if n := e.frames(0, from, to); n < 40 {
 		t.Errorf("a player with one m-line heard %d of 50 frames", n)
+	}
+}
+
+func TestWhoHasNoUDPHearsOverTCP(t *testing.T) {
+	w := begin(t)
+	host := w.founder()
+	room := host.open("open")
+	host.speak(room)
+	e := w.guest(t, room).listen(room, 3, webrtc.NetworkTypeTCP4)
+	e.untilHeard(0)
+	from, to := observe(time.Second)
+	if n := e.frames(0, from, to); n < 40 {
+		t.Errorf("a listener over TCP heard %d of 50 frames", n)
+	}
+	pair, err := e.peer.GetReceivers()[0].Transport().ICETransport().GetSelectedCandidatePair()
+	if err != nil || pair.Remote.Protocol != webrtc.ICEProtocolTCP {
+		t.Errorf("the path is %v, %v; want TCP", pair, err)
 	}
 }
 

@@ -2,8 +2,12 @@ package test
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -101,6 +105,65 @@ func TestBadInputIsRefusedAndDisturbsNobody(t *testing.T) {
 	}
 	if v := host.room(room); v.Title != "Evening talk" || v.role(host) != "host" {
 		t.Errorf("bad input changed the room: %+v", v)
+	}
+}
+
+func TestFloodOfBadInputLeavesListenersTheirSound(t *testing.T) {
+	w := begin(t)
+	host := w.founder()
+	room := host.open("open")
+	host.speak(room)
+	e := w.guest(t, room).listen(room, 3)
+	e.untilHeard(0)
+	inputs := badInputs(t, room, w.member(0).id)
+	observe(time.Second)
+	from, asked := time.Now(), new(atomic.Int64)
+	var senders sync.WaitGroup
+	for i := range 4 {
+		senders.Go(func() {
+			for n := i; time.Since(from) < 2*time.Second; n++ {
+				b := inputs[n%len(inputs)]
+				if a, err := w.member(i).try(b.method, b.path, b.body); err == nil && a.status >= 500 {
+					t.Errorf("%s: %s", b.name, a)
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	senders.Add(1)
+	go func() { defer senders.Done(); garbage(t, w.media, from.Add(2*time.Second)) }()
+	senders.Wait()
+	to := time.Now()
+	gap, heard := e.longestGap(from, to), e.frames(0, from, to)
+	t.Logf("%d bad requests and a flood of datagrams in %s: %d frames heard, longest gap %s (goal: 40 ms)", asked.Load(), to.Sub(from).Round(time.Millisecond), heard, gap)
+	if gap > time.Second || heard < int(0.8*float64(to.Sub(from)/frameTime)) {
+		t.Errorf("during the flood a listener heard %d frames, with a gap of %s", heard, gap)
+	}
+}
+
+// garbage sends datagrams that look like each of the protocols of the media
+// port, about ten thousand a second, until the time has come.
+func garbage(t *testing.T, address string, until time.Time) {
+	c, err := net.Dial("udp", address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	random := rand.New(rand.NewPCG(1, 2))
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for b := make([]byte, 1200); time.Now().Before(until); <-tick.C {
+		for range 50 {
+			for i := range b {
+				b[i] = byte(random.Uint32())
+			}
+			b[0] = []byte{0, 1, 22, 20, 128, 129, 200, 64}[random.IntN(8)] // STUN, DTLS, RTP, none
+			if b[0] < 2 {
+				copy(b, []byte{0, 1, 0, 40, 0x21, 0x12, 0xa4, 0x42})
+			}
+			_, _ = c.Write(b[:20+random.IntN(len(b)-20)])
+		}
 	}
 }
 

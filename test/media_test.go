@@ -19,13 +19,16 @@ const (
 	joinTime  = 10 * time.Second
 )
 
-// newPeer makes a stock Pion peer that speaks Opus and RFC 6464.
-func newPeer(t *testing.T) *webrtc.PeerConnection {
+// newPeer makes a stock Pion peer that speaks Opus and RFC 6464, over these networks or over all.
+func newPeer(t *testing.T, networks ...webrtc.NetworkType) *webrtc.PeerConnection {
 	t.Helper()
 	var codecs webrtc.MediaEngine
 	var chain interceptor.Registry
 	var set webrtc.SettingEngine
 	set.SetIncludeLoopbackCandidate(true)
+	if len(networks) > 0 {
+		set.SetNetworkTypes(networks)
+	}
 	for _, err := range []error{
 		codecs.RegisterDefaultCodecs(),
 		codecs.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: levelURI}, webrtc.RTPCodecTypeAudio),
@@ -177,9 +180,9 @@ type ear struct {
 }
 
 // listen connects a listener with that many m-lines.
-func (p *person) listen(room string, lines int) *ear {
+func (p *person) listen(room string, lines int, networks ...webrtc.NetworkType) *ear {
 	p.t.Helper()
-	e := &ear{who: p, peer: newPeer(p.t)}
+	e := &ear{who: p, peer: newPeer(p.t, networks...)}
 	for range lines {
 		if _, err := e.peer.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
 			p.t.Fatal(err)
