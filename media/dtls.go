@@ -86,6 +86,7 @@ func (s *session) beginLocked() {
 // shake runs one handshake in its own goroutine, which ends with it.
 func (s *session) shake(p *pipe) {
 	defer s.server.wg.Done()
+	defer s.server.survive(s)
 	ctx, cancel := context.WithTimeout(s.server.ctx, handshakeFor)
 	defer cancel()
 	select {
