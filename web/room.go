@@ -241,12 +241,11 @@ type GuestToken struct {
 }
 
 func (s *Server) guest(ctx context.Context, in *roomInput) (*out[GuestToken], error) {
-	if err := s.limits.entrance.spend(addressKey(callOf(ctx).addr)); err != nil {
-		return nil, err
-	}
 	var who room.Actor
 	if c := callerOf(ctx); c != nil && c.Guest == "" {
-		who = c.actor()
+		who = c.actor() // whose own budget has been spent from
+	} else if err := s.limits.entrance.spend(addressKey(callOf(ctx).addr)); err != nil {
+		return nil, err
 	}
 	if err := s.Rooms.MayAddGuest(ctx, in.Room, who); err != nil {
 		return nil, err
