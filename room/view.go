@@ -57,6 +57,7 @@ type Participant struct {
 	Connected          bool              `json:"connected"`
 	EnteredAt          time.Time         `json:"entered_at"`
 	OnStageSince       *time.Time        `json:"on_stage_since,omitempty"`
+	AppointedBy        besedka.AccountID `json:"appointed_by,omitempty" doc:"Of moderators: who made them one, and may take it back."`
 	FollowedBySpeakers bool              `json:"followed_by_speakers"`
 }
 
@@ -163,7 +164,7 @@ func (s *State) participant(account besedka.AccountID, crowd *crowd) Participant
 	p := Participant{Account: account, Role: s.roleOf(account), CSRC: voice.CSRC, Muted: seat.shownMuted(),
 		Silenced: voice.SilencedBy != "", Connected: !seat.Lost, EnteredAt: seat.EnteredAt}
 	if place, ok := s.stage.get(account); ok {
-		p.OnStageSince = &place.Since
+		p.OnStageSince, p.AppointedBy = &place.Since, place.AppointedBy
 	} else {
 		p.FollowedBySpeakers = crowd.followed[account]
 	}

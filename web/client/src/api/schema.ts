@@ -693,21 +693,15 @@ export interface components {
             all: number;
             /** Format: int64 */
             on_stage: number;
-        } & {
-            [key: string]: unknown;
         };
         ChangeInputBody: {
             /** @description Who may raise a hand: everyone, followed or off. */
             hands?: string;
             /** @description At most 60 characters. */
             title?: string;
-        } & {
-            [key: string]: unknown;
         };
         Chosen: {
             account: string;
-        } & {
-            [key: string]: unknown;
         };
         Counts: {
             /** Format: int64 */
@@ -718,51 +712,37 @@ export interface components {
             guests: number;
             /** Format: int64 */
             on_stage: number;
-        } & {
-            [key: string]: unknown;
         };
         Face: {
             account: string;
             name: string;
             on_stage: boolean;
-            role: string;
+            /** @enum {string} */
+            role: "host" | "moderator" | "speaker" | "listener";
             username: string;
-        } & {
-            [key: string]: unknown;
         };
         Found: {
             account: components["schemas"]["Profile"];
-        } & {
-            [key: string]: unknown;
         };
         GuestToken: {
             token: string;
             /** @description Opens the room in a browser. The token is behind #, which browsers send to nobody. */
             url: string;
-        } & {
-            [key: string]: unknown;
         };
         Hallway: {
             rooms: components["schemas"]["RoomCard"][];
-        } & {
-            [key: string]: unknown;
         };
         HandInputBody: {
             /** @description What it is about; at most 80 characters. */
             note?: string;
-        } & {
-            [key: string]: unknown;
         };
         Instance: {
             /** @description Rooms may let guests listen. */
             guests: boolean;
             languages: string[];
             name: string;
-            /** @enum {string} */
-            registration: "invite_only";
+            registration: string;
             version: string;
-        } & {
-            [key: string]: unknown;
         };
         Invitation: {
             code?: string;
@@ -772,30 +752,22 @@ export interface components {
             expires_at: string;
             id: string;
             note?: string;
-            redeemed_by: components["schemas"]["Person"];
+            redeemed_by: components["schemas"]["Person"] | null;
             state: string;
             url?: string;
-        } & {
-            [key: string]: unknown;
         };
         InvitationList: {
             invitations: components["schemas"]["Invitation"][];
             /** Format: int64 */
             left: number | null;
-        } & {
-            [key: string]: unknown;
         };
         InviteInputBody: {
             /** @description For the person invited; at most 280 characters. */
             note?: string;
-        } & {
-            [key: string]: unknown;
         };
         Invited: {
             /** @description True at once for who had a hand up; others are asked. */
             on_stage: boolean;
-        } & {
-            [key: string]: unknown;
         };
         Me: {
             /** Format: date-time */
@@ -809,14 +781,12 @@ export interface components {
              */
             invitations_left: number | null;
             name?: string;
-            nominated_by: components["schemas"]["Person"];
+            nominated_by: components["schemas"]["Person"] | null;
             /** @description Where the caller has a seat. */
             room: string | null;
             /** @description The seat is held by this very credential. */
             seat_here: boolean;
             username?: string;
-        } & {
-            [key: string]: unknown;
         };
         NewInvitation: {
             code: string;
@@ -826,8 +796,6 @@ export interface components {
             expires_at: string;
             id: string;
             url: string;
-        } & {
-            [key: string]: unknown;
         };
         OpenInputBody: {
             /** @description Guests may listen to an open room. */
@@ -838,8 +806,6 @@ export interface components {
             kind: string;
             /** @description At most 60 characters. */
             title?: string;
-        } & {
-            [key: string]: unknown;
         };
         OwnHand: {
             note: string;
@@ -847,16 +813,14 @@ export interface components {
             place?: number;
             /** Format: date-time */
             raised_at: string;
-        } & {
-            [key: string]: unknown;
         };
         OwnInvitation: {
             by: components["schemas"]["Person"];
-        } & {
-            [key: string]: unknown;
         };
         Participant: {
             account: string;
+            /** @description Of moderators: who made them one, and may take it back. */
+            appointed_by?: string;
             connected: boolean;
             /** Format: int32 */
             csrc?: number;
@@ -867,35 +831,26 @@ export interface components {
             name: string;
             /** Format: date-time */
             on_stage_since?: string;
-            role: string;
+            /** @enum {string} */
+            role: "host" | "moderator" | "speaker" | "listener";
             silenced: boolean;
             username: string;
-        } & {
-            [key: string]: unknown;
         };
         People: {
             accounts: components["schemas"]["Person"][];
-        } & {
-            [key: string]: unknown;
         };
         Person: {
             id: string;
             name: string;
             username: string;
-        } & {
-            [key: string]: unknown;
         };
         Preview: {
-            nominator: components["schemas"]["Person"];
+            nominator: components["schemas"]["Person"] | null;
             note: string;
-        } & {
-            [key: string]: unknown;
         };
         PreviewInputBody: {
             /** @description The code, or the whole link. */
             invitation: string;
-        } & {
-            [key: string]: unknown;
         };
         Problem: {
             /** @description What it is, for programs: stable, snake_case. */
@@ -913,8 +868,6 @@ export interface components {
             title: string;
             /** @description Always about:blank: Code says what it is. */
             type: string;
-        } & {
-            [key: string]: unknown;
         };
         Profile: {
             /** @description By the caller. */
@@ -929,10 +882,8 @@ export interface components {
             /** Format: date-time */
             joined_at: string;
             name: string;
-            nominated_by: components["schemas"]["Person"];
+            nominated_by: components["schemas"]["Person"] | null;
             username: string;
-        } & {
-            [key: string]: unknown;
         };
         QueuedHand: {
             account: string;
@@ -942,8 +893,6 @@ export interface components {
             /** Format: date-time */
             raised_at: string;
             username: string;
-        } & {
-            [key: string]: unknown;
         };
         RecentRemoval: {
             account: string;
@@ -951,14 +900,10 @@ export interface components {
             reason: string;
             /** Format: date-time */
             removed_at: string;
-        } & {
-            [key: string]: unknown;
         };
         RoleInputBody: {
             /** @description moderator, speaker or listener. */
             role: string;
-        } & {
-            [key: string]: unknown;
         };
         RoomCard: {
             counts: components["schemas"]["CardCounts"];
@@ -966,35 +911,34 @@ export interface components {
             guests_allowed: boolean;
             host: components["schemas"]["Person"];
             id: string;
-            kind: string;
+            /** @enum {string} */
+            kind: "open" | "social" | "closed";
             /** Format: date-time */
             started_at: string;
             title: string;
-        } & {
-            [key: string]: unknown;
         };
         RoomMe: {
-            hand: components["schemas"]["OwnHand"];
+            hand: components["schemas"]["OwnHand"] | null;
             heir_offer: boolean;
             muted: boolean;
             participant: string;
             role: string | null;
             seated: boolean;
             silenced: boolean;
-            stage_invitation: components["schemas"]["OwnInvitation"];
-        } & {
-            [key: string]: unknown;
+            stage_invitation: components["schemas"]["OwnInvitation"] | null;
         };
         RoomView: {
             counts: components["schemas"]["Counts"];
             /** Format: date-time */
             ended_at: string | null;
             guests_allowed: boolean;
-            hands: string;
+            /** @enum {string} */
+            hands: "everyone" | "followed" | "off";
             host: components["schemas"]["Person"];
             id: string;
             invited?: string[];
-            kind: string;
+            /** @enum {string} */
+            kind: "open" | "social" | "closed";
             me: components["schemas"]["RoomMe"];
             participants: components["schemas"]["Participant"][];
             queue?: components["schemas"]["QueuedHand"][];
@@ -1004,8 +948,6 @@ export interface components {
             /** Format: date-time */
             started_at: string;
             title: string;
-        } & {
-            [key: string]: unknown;
         };
         Session: {
             /** Format: date-time */
@@ -1016,19 +958,13 @@ export interface components {
             /** Format: date-time */
             last_seen_at: string;
             user_agent: string;
-        } & {
-            [key: string]: unknown;
         };
         Sessions: {
             sessions: components["schemas"]["Session"][];
-        } & {
-            [key: string]: unknown;
         };
         SignInInputBody: {
             password: string;
             username: string;
-        } & {
-            [key: string]: unknown;
         };
         SignUpInputBody: {
             /** @description The code, or the whole link. */
@@ -1039,8 +975,6 @@ export interface components {
             password: string;
             /** @description 3 to 16 of a–z, 0–9 and _. */
             username: string;
-        } & {
-            [key: string]: unknown;
         };
     };
     responses: never;

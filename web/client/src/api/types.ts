@@ -102,6 +102,8 @@ export interface Participant {
   connected: boolean
   entered_at: string
   on_stage_since?: string
+  /** Of moderators: who made them one, and may take it back. */
+  appointed_by?: string
   followed_by_speakers?: boolean
 }
 

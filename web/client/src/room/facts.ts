@@ -50,8 +50,8 @@ const changes: Record<string, Change> = {
     }
   },
   moved_to_audience: (view, context) => ({ view: withRole(view, context, 'listener', { muted: false, silenced: false }), refetch: context.isSelf ? 'now' : 'soon' }),
-  moderator_made: (view, context) => ({ view: withRole(view, context, 'moderator', {}), refetch: context.isSelf ? 'now' : 'soon' }),
-  moderator_unmade: (view, context) => ({ view: withRole(view, context, 'speaker', {}), refetch: context.isSelf ? 'now' : 'soon' }),
+  moderator_made: (view, context) => ({ view: withRole(view, context, 'moderator', { appointed_by: text(context.event.data.by) }), refetch: context.isSelf ? 'now' : 'soon' }),
+  moderator_unmade: (view, context) => ({ view: withRole(view, context, 'speaker', { appointed_by: '' }), refetch: context.isSelf ? 'now' : 'soon' }),
   host_changed: (view, context) => {
     const former = view.host.id
     const person = view.participants.find((one) => one.account === context.account)

@@ -9,18 +9,16 @@ export type Power =
 export interface Viewer {
   account: string
   role: Role | null
-  /** Moderators whom the viewer appointed, as far as this client saw. */
-  appointed: ReadonlySet<string>
 }
 
-type Target = Pick<Participant, 'account' | 'role' | 'muted' | 'silenced' | 'connected'>
+type Target = Pick<Participant, 'account' | 'role' | 'muted' | 'silenced' | 'connected' | 'appointed_by'>
 
 export function powersOver(viewer: Viewer, target: Target): Power[] {
   if (viewer.account === target.account) return isOnStage(target) && target.role !== 'host' ? ['step_down'] : []
   if (!isModerator(viewer)) return []
   if (target.role === 'listener') return ['invite_to_stage', 'remove_person']
   const powers: Power[] = []
-  const isOverTarget = target.role === 'speaker' || (target.role === 'moderator' && (viewer.role === 'host' || viewer.appointed.has(target.account)))
+  const isOverTarget = target.role === 'speaker' || (target.role === 'moderator' && (viewer.role === 'host' || target.appointed_by === viewer.account))
   if (!target.muted) powers.push('mute_person')
   if (target.role !== 'host') powers.push(target.silenced ? 'lift_silence' : 'silence')
   if (target.role === 'speaker') powers.push('make_moderator')

@@ -30,8 +30,7 @@ export class RoomState {
   circles = $derived.by(() => circlesOf(this.view.participants))
   isOnStage = $derived.by(() => isOnStage(this.view.me))
   isModerator = $derived.by(() => isModerator(this.view.me))
-  viewer: Viewer = $derived.by(() => ({ account: this.options.self, role: this.view.me.role, appointed: this.appointed }))
-  private appointed: ReadonlySet<string> = $state.raw(new Set())
+  viewer: Viewer = $derived.by(() => ({ account: this.options.self, role: this.view.me.role }))
   private timer: ReturnType<typeof setTimeout> | undefined
   private dueAt = Infinity
   private isFetching = false
@@ -49,7 +48,6 @@ export class RoomState {
   apply(event: LiveEvent): void {
     const { view, refetch } = applyEvent(this.view, event, this.options.self)
     this.view = view
-    this.noteAppointment(event)
     if (refetch !== 'no') this.refetch(refetch)
   }
 
@@ -100,14 +98,5 @@ export class RoomState {
     } finally {
       this.isFetching = false
     }
-  }
-
-  private noteAppointment(event: LiveEvent): void {
-    const account = event.data.account
-    if (typeof account !== 'string' || (event.kind !== 'moderator_made' && event.kind !== 'moderator_unmade')) return
-    const appointed = new Set(this.appointed)
-    if (event.kind === 'moderator_made' && event.data.by === this.options.self) appointed.add(account)
-    else appointed.delete(account)
-    this.appointed = appointed
   }
 }

@@ -45,13 +45,3 @@ it('asks nothing after it was stopped', async () => {
   await vi.advanceTimersByTimeAsync(5000)
   expect(fetch).not.toHaveBeenCalled()
 })
-
-it('remembers whom the person made moderator', () => {
-  const state = stateWith(async () => view(9))
-  state.apply({ kind: 'moderator_made', topic: 'room', seq: 6, data: { account: 'a', by: 'me' } })
-  state.apply({ kind: 'moderator_made', topic: 'room', seq: 7, data: { account: 'b', by: 'h' } })
-  expect([...state.viewer.appointed]).toEqual(['a'])
-  state.apply({ kind: 'moderator_unmade', topic: 'room', seq: 8, data: { account: 'a', by: 'h' } })
-  expect([...state.viewer.appointed]).toEqual([])
-  state.stop()
-})
