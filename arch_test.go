@@ -57,12 +57,17 @@ var rules = map[string]rule{
 		ours:  []string{"besedka", "besedka/fanout"},
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
+	"besedka/turn": {
+		ours:  []string{"besedka"},
+		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
+	},
+	"besedka/door": {never: map[string]string{"database/sql": noSQL, "github.com/pion/": "it tells connections apart and serves none"}},
 	"besedka/live": {
 		ours:  []string{"besedka"},
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
 	"besedka/web": {
-		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room", "besedka/media", "besedka/live"},
+		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room", "besedka/media", "besedka/turn", "besedka/live"},
 		never: map[string]string{"database/sql": sqlInside, "github.com/pion/": noPion},
 	},
 	"besedka/load": {
@@ -71,7 +76,7 @@ var rules = map[string]rule{
 	},
 	"besedka/cmd/besedka": {
 		ours: []string{"besedka", "besedka/db", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room",
-			"besedka/media", "besedka/live", "besedka/web", "besedka/load"},
+			"besedka/media", "besedka/turn", "besedka/door", "besedka/live", "besedka/web", "besedka/load"},
 	},
 	"besedka/bench": {}, "besedka/bench/run": {ours: []string{"besedka/bench", "besedka/load"}},
 	"besedka/bench/pion": {}, "besedka/test": {ours: []string{"besedka", "besedka/load"}},
