@@ -218,9 +218,7 @@ func (s *Service) reload(ctx context.Context, c *conversation) error {
 	for who := range c.sent {
 		c.compare(&e, who)
 	}
-	for _, who := range e.revoked {
-		e.left = append(e.left, who)
-	}
+	e.left = append(e.left, e.revoked...)
 	if e.ended {
 		for who := range c.sent {
 			e.left = append(e.left, who)

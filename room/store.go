@@ -263,3 +263,17 @@ func loadPicks(tx *db.Tx, room besedka.RoomID, st *State) error {
 		return err
 	})
 }
+
+// Running returns nil while the room is open, ErrEnded after its end, and
+// besedka.ErrNotFound if there never was one. It is for commands that run
+// beside the server and only ask.
+func Running(ctx context.Context, d *db.DB, room besedka.RoomID) error {
+	st, _, _, err := store{d}.load(ctx, room)
+	switch {
+	case err != nil:
+		return err
+	case st.Ended():
+		return ErrEnded
+	}
+	return nil
+}

@@ -14,6 +14,7 @@ import (
 	"besedka"
 	"besedka/account"
 	"besedka/db"
+	"besedka/room"
 )
 
 // adminCommands are what the operator may do from the shell of the server.
@@ -43,6 +44,11 @@ func (s storage) open(ctx context.Context, log *slog.Logger) (*db.DB, error) {
 
 // accounts runs f with the instance's accounts.
 func (s storage) accounts(ctx context.Context, log *slog.Logger, f func(*account.Service) error) error {
+	return s.instance(ctx, log, func(_ *db.DB, a *account.Service) error { return f(a) })
+}
+
+// instance runs f with the instance's database and accounts.
+func (s storage) instance(ctx context.Context, log *slog.Logger, f func(*db.DB, *account.Service) error) error {
 	if _, err := os.Stat(s.Data); err != nil && s.Database == "" {
 		return fmt.Errorf("no instance in %s: start `besedka serve --data %s` first", s.Data, s.Data)
 	}
@@ -55,7 +61,7 @@ func (s storage) accounts(ctx context.Context, log *slog.Logger, f func(*account
 	if err != nil {
 		return err
 	}
-	return explain(f(newAccounts(d, link, log)))
+	return explain(f(d, newAccounts(d, link, log)))
 }
 
 // explain gives an operator the words for an error with a code.
@@ -168,7 +174,10 @@ type adminGuests struct {
 
 // Run prints guests' tokens, one a line.
 func (c *adminGuests) Run(ctx context.Context, log *slog.Logger) error {
-	return c.accounts(ctx, log, func(s *account.Service) error {
+	return c.instance(ctx, log, func(d *db.DB, s *account.Service) error {
+		if err := room.Running(ctx, d, besedka.RoomID(c.Room)); err != nil {
+			return err
+		}
 		tokens, err := s.CreateGuests(ctx, besedka.RoomID(c.Room), c.Count)
 		if err != nil {
 			return err
