@@ -15,10 +15,15 @@ export class Person {
         // The page comes over plain HTTP from another host; the microphone is given to secure pages only.
         `--unsafely-treat-insecure-origin-as-secure=${server.url(guest)}`],
     });
-    const context = await browser.newContext({ locale, viewport, permissions: ['microphone'] });
+    return Person.sit({ browser, guest, username, name, server, options: { locale, viewport, permissions: ['microphone'] } });
+  }
+
+  /** Opens a page that knows nobody yet, in a browser that is there. */
+  static async sit({ browser, guest, username, name, server, options }) {
+    const context = await browser.newContext(options);
     await context.addInitScript(keepConnections);
     const page = await context.newPage();
-    const person = Object.assign(new Person(), { browser, page, guest, username, name, server, errors: [] });
+    const person = Object.assign(new Person(), { browser, page, guest, username, name, server, options, errors: [] });
     if (process.env.BESEDKA_TRACE) page.on('response', (r) => r.request().method() !== 'GET' && console.log(`# ${guest} ${r.request().method()} ${new URL(r.url()).pathname} ${r.status()} ${r.request().postData()?.slice(0, 80) ?? ''}`));
     page.on('pageerror', (error) => person.errors.push(String(error)));
     page.on('console', (line) => line.type() === 'error' && /Content Security Policy|Trusted/.test(line.text()) && person.errors.push(line.text()));
@@ -51,10 +56,16 @@ export class Person {
     return new URL(link).pathname;
   }
 
-  async startRoom(title) {
+  /** Somebody else at the same computer, whom no server knows. */
+  another() {
+    return Person.sit({ ...this, username: 'nobody', name: 'Nobody' });
+  }
+
+  async startRoom(title, { guests = false } = {}) {
     await this.open('/');
     await this.button('Start a room').click();
     await this.page.getByLabel(/What is it about/).fill(title);
+    if (guests) await this.page.getByLabel(/^Guests may listen/).check();
     await this.button('Let’s go').click();
     await this.page.getByRole('heading', { name: title }).waitFor();
   }
