@@ -57,7 +57,7 @@ func BenchmarkFanout(b *testing.B) {
 
 func benchFanout(b *testing.B, profile Profile, wire string, n int) {
 	var counters Counters
-	f := NewFloor(testSocket(b), &counters, 1000)
+	f := NewFloor(FloorConfig{Socket: testSocket(b), Counters: &counters, SSRC: 1000})
 	to := drain(b)
 	for range n {
 		c := ListenerConfig{Keys: randomKeys(profile), Class: Class{Type: 111, LevelID: 1}, Slots: 3, To: to}
@@ -99,7 +99,7 @@ func BenchmarkOpen(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				index++
-				h := class.header(&hdr, 5, &frame{index: index, level: 30})
+				h := class.header(&hdr, form{}, 5, &frame{index: index, level: 30})
 				copy(dst, hdr[:h])
 				dst[2], dst[3] = byte(index>>8), byte(index)
 				n := s.seal(dst, h, payload, 5, index, &iv)

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,23 +13,41 @@ const (
 	reportFor = 10 * time.Second
 )
 
+// FloorConfig is what a Floor needs. Socket and Counters are required.
+type FloorConfig struct {
+	Socket   *Socket
+	Counters *Counters // may serve many floors
+	SSRC     uint32    // synchronisation source of the first slot; the others follow
+	Policy   Policy
+	// Flusher sends what waits to be merged in vain. Without one, Expire must be called.
+	Flusher *Flusher
+}
+
 // Floor is a set of speakers and those who hear them.
 type Floor struct {
 	sock     *Socket
 	counters *Counters
-	ssrc     uint32 // of slot 0; the others follow
+	flusher  *Flusher
+	policy   Policy
+	ssrc     uint32
 
 	mu      sync.Mutex
 	views   []*view // those with listeners
+	framing Framing // of the audience
+	waits   bool    // a frame may be waiting to be merged
+	queued  bool    // the Flusher knows of it
 	sweeps  int
-	control []byte // scratch of reports
+	merged  []OpusPacket // scratch of the Mergers
+	control []byte       // scratch of reports
 	sealed  []byte
 }
 
-// NewFloor makes an empty floor whose packets leave through sock. ssrc is the
-// synchronisation source of its first slot.
-func NewFloor(sock *Socket, counters *Counters, ssrc uint32) *Floor {
-	return &Floor{sock: sock, counters: counters, ssrc: ssrc}
+// NewFloor makes an empty floor.
+func NewFloor(c FloorConfig) *Floor {
+	return &Floor{
+		sock: c.Socket, counters: c.Counters, ssrc: c.SSRC, flusher: c.Flusher,
+		policy: c.Policy.complete(), framing: Framing20, merged: make([]OpusPacket, 0, 4),
+	}
 }
 
 // SSRC is the synchronisation source of a slot, the same for every listener.
@@ -42,21 +61,29 @@ func (f *Floor) AddSpeaker(csrc uint32, forward bool) *Speaker {
 // AddListener lets somebody hear the floor from now on.
 func (f *Floor) AddListener(c ListenerConfig) *Listener {
 	c.Slots = min(max(c.Slots, 1), MaxSlots)
+	if c.Longest == 0 {
+		c.Longest = Framing60
+	}
 	o := out{sealer: newSealer(&c.Keys), sink: c.Sink, to: f.sock.impl.address(c.To), self: c.Self}
-	l := &Listener{floor: f, slots: c.Slots, report: NewControlSealer(c.Keys), group: &group{class: c.Class}}
+	l := &Listener{
+		floor: f, slots: c.Slots, report: NewControlSealer(c.Keys),
+		path: path{longest: c.Longest, stage: c.Stage, want: form{framing: Framing20}},
+	}
+	o.who = l
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.viewLocked(c.Slots, c.Self)
+	g := v.group(l.want, c.Class)
 	for i := range v.slots {
-		o.rebase(i, &v.slots[i], firstSequence)
+		o.rebase(i, &g.rendition.streams[i], firstSequence)
 	}
-	f.joinLocked(l, v, o)
+	g.add(v, o)
 	return l
 }
 
-// rebase makes the slot's next packet the listener's sequence number next.
-func (o *out) rebase(i int, s *slot, next uint32) {
-	o.base[i], o.since[i] = s.next-next, s.next
+// rebase makes the stream's next packet the listener's sequence number next.
+func (o *out) rebase(i int, s *stream, next uint32) {
+	o.base[i], o.since[i] = s.next()-next, s.next()
 }
 
 // viewLocked finds or makes the view for listeners with that many streams. Only
@@ -71,66 +98,50 @@ func (f *Floor) viewLocked(slots int, self uint32) *view {
 		}
 	}
 	v := &view{slots: make([]slot, slots), exclude: self}
-	for i := range v.slots {
-		v.slots[i].init(f.SSRC(i))
-	}
 	f.views = append(f.views, v)
 	return v
 }
 
-// joinLocked adds a listener's record to the group of his class.
-func (f *Floor) joinLocked(l *Listener, v *view, o out) {
-	class := l.group.class
-	var g *group
-	for _, have := range v.groups {
-		if have.class == class {
-			g = have
-		}
-	}
-	if g == nil {
-		g = &group{class: class}
-		v.groups = append(v.groups, g)
-	}
-	o.who = l
-	l.view, l.group, l.at = v, g, len(g.outs)
-	g.outs = append(g.outs, o)
-	v.count++
-}
-
-// leaveLocked removes a listener's record; the last one takes its place.
-func (f *Floor) leaveLocked(l *Listener) {
-	v, g := l.view, l.group
+// leaveLocked removes a listener's record from where it is; the last one takes its
+// place. Renditions and views without listeners go too.
+func (f *Floor) leaveLocked(v *view, g *group, at int) {
 	last := len(g.outs) - 1
-	g.outs[l.at] = g.outs[last]
-	g.outs[l.at].who.at = l.at
+	if at != last { // he himself may be elsewhere already
+		g.outs[at] = g.outs[last]
+		g.outs[at].who.at = at
+	}
 	g.outs[last] = out{}
 	g.outs = g.outs[:last]
 	if v.count--; last == 0 {
-		v.groups = without(v.groups, g)
+		r := g.rendition
+		if r.groups = without(r.groups, g); len(r.groups) == 0 {
+			v.renditions = without(v.renditions, r)
+		}
 	}
 	if v.count == 0 {
 		f.views = without(f.views, v)
 	}
 }
 
+// without removes x and keeps the order. The list that others may be going through
+// stays as it is where they have made a copy.
 func without[T comparable](list []T, x T) []T {
-	for i := range list {
-		if list[i] == x {
-			return append(list[:i], list[i+1:]...)
-		}
+	if i := slices.Index(list, x); i >= 0 {
+		return slices.Delete(list, i, i+1)
 	}
 	return list
 }
 
-// moveLocked takes a listener to another view. His sequence numbers go on
+// moveLocked takes a listener to another view or form. His sequence numbers go on
 // where they were, which is what keeps them from being used twice.
-func (f *Floor) moveLocked(l *Listener, to *view, o out) {
-	from := l.view
-	f.leaveLocked(l)
+func (f *Floor) moveLocked(l *Listener, to *view, as form, o out) {
+	v, g, at := l.view, l.group, l.at
+	next := to.group(as, g.class)
 	for i := range to.slots {
-		o.rebase(i, &to.slots[i], from.slots[i].next-o.base[i])
+		o.rebase(i, &next.rendition.streams[i], g.rendition.streams[i].next()-o.base[i])
 	}
-	f.joinLocked(l, to, o)
+	next.add(to, o)
+	f.leaveLocked(v, g, at)
 }
 
 // forwardLocked gives a packet to every view in which its speaker has a slot.
@@ -143,46 +154,55 @@ func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time) {
 		if i < 0 {
 			continue
 		}
-		s := &v.slots[i]
-		if s.silent(now) {
+		if v.slots[i].silent(now) {
 			f.vacateLocked(b, v, i, now)
 			continue
 		}
-		e, advance, ok := s.admit(p, now)
-		if !ok {
+		if !f.admitLocked(b, v, i, p, now) {
 			f.counters.DropLate.Add(1)
 			continue
 		}
 		heard = true
-		f.sendLocked(b, v, i, e, advance)
+		if v.due && !v.pending() {
+			f.reformLocked(b, v, now)
+		}
 	}
 	if heard {
 		f.counters.Forwarded.Add(1)
 	} else {
 		f.counters.DropQuiet.Add(1)
 	}
-	f.flushLocked(b)
+	f.departLocked(b)
 }
 
-// skipLocked passes over a padding-only packet in the speaker's slots.
-func (f *Floor) skipLocked(sp *Speaker, p *Packet) {
-	for _, v := range f.views {
-		if i := v.slotOf(sp); i >= 0 {
-			v.slots[i].skip(p)
+// admitLocked gives a packet to slot i: first what it repeats, which may fill a hole.
+func (f *Floor) admitLocked(b *batch, v *view, i int, p *Packet, now time.Time) bool {
+	s := &v.slots[i]
+	for _, r := range p.Earlier {
+		if o, ok := s.repair(p, r); ok && f.sendLocked(b, v, i, o, now) {
+			f.counters.Repaired.Add(1)
 		}
 	}
+	o, ok := s.admit(p, now)
+	return ok && f.sendLocked(b, v, i, o, now)
 }
 
-// silenceLocked frees the slots of a speaker who is not to be heard any more.
+// silenceLocked frees the slots of a speaker who is not to be heard any more. What of
+// his waits to be merged is not sent, and nothing of his is sent again.
 func (f *Floor) silenceLocked(sp *Speaker, now time.Time) {
 	b := f.sock.take()
 	defer f.sock.put(b)
 	for _, v := range f.views {
+		for _, r := range v.renditions {
+			for i := range r.streams {
+				r.streams[i].forget(sp.csrc)
+			}
+		}
 		if i := v.slotOf(sp); i >= 0 {
 			f.vacateLocked(b, v, i, now)
 		}
 	}
-	f.flushLocked(b)
+	f.departLocked(b)
 }
 
 // vacateLocked makes a slot idle and says so to its listeners.
@@ -190,34 +210,11 @@ func (f *Floor) vacateLocked(b *batch, v *view, i int, now time.Time) {
 	s := &v.slots[i]
 	csrc := s.speaker.csrc
 	s.vacate()
-	if s.dtx || s.packets == 0 {
+	if s.dtx || s.sentAt.IsZero() {
 		return // the encoder has said so already
 	}
-	f.sendLocked(b, v, i, s.mark(csrc, now), 1)
+	f.sendLocked(b, v, i, s.mark(csrc, now), now)
 	f.counters.Markers.Add(1)
-}
-
-// sendLocked seals a frame of slot i for every listener of the view.
-func (f *Floor) sendLocked(b *batch, v *view, i int, e *frame, advance uint32) {
-	ssrc := v.slots[i].ssrc
-	sent := 0
-	for _, g := range v.groups {
-		h := g.class.header(&b.hdr, ssrc, e)
-		for k := range g.outs {
-			o := &g.outs[k]
-			if o.hides(e) {
-				o.base[i] += advance // as if it had never been: no gap in his sequence numbers
-				o.since[i] = max(o.since[i], e.index+1)
-				continue
-			}
-			if advance == 0 && int32(e.index-o.since[i]) < 0 {
-				continue // fills a hole from before he came
-			}
-			f.deliver(b, o, i, h, ssrc, e)
-			sent++
-		}
-	}
-	f.counters.Sent.Add(int64(sent))
 }
 
 // deliver seals a frame for one listener. The header of his class, h bytes, is in b.hdr.
@@ -234,16 +231,22 @@ func (f *Floor) deliver(b *batch, o *out, i, h int, ssrc uint32, e *frame) {
 	}
 }
 
-func (f *Floor) flushLocked(b *batch) {
+// departLocked lets the batch go, and lets the Flusher know if something waits.
+func (f *Floor) departLocked(b *batch) {
 	b.flush()
 	if b.refused > 0 {
 		f.counters.DropSendError.Add(b.refused)
 		b.refused = 0
 	}
+	if f.waits && !f.queued && f.flusher != nil {
+		f.queued = true
+		f.flusher.add(f)
+	}
 }
 
-// Sweep does what is due once a second: it frees the slots of the silent and
-// sends sender reports, to one listener in reportEvery each time.
+// Sweep does what is due once a second: it frees the slots of the silent, decides
+// who gets which framing, and sends sender reports, to one listener in
+// reportEvery each time.
 func (f *Floor) Sweep(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -259,23 +262,28 @@ func (f *Floor) Sweep(now time.Time) {
 				f.vacateLocked(b, v, i, now)
 			}
 		}
-		f.reportLocked(b, v, now)
 	}
-	f.flushLocked(b)
+	f.decideLocked(b, now)
+	for _, v := range f.views {
+		for _, r := range v.renditions {
+			f.reportLocked(b, v, r, now)
+		}
+	}
+	f.departLocked(b)
 }
 
-// reportLocked sends the sender reports of the view's living slots.
-func (f *Floor) reportLocked(b *batch, v *view, now time.Time) {
+// reportLocked sends the sender reports of the living slots to listeners of a rendition.
+func (f *Floor) reportLocked(b *batch, v *view, r *rendition, now time.Time) {
 	f.control = f.control[:0]
 	for i := range v.slots {
-		if s := &v.slots[i]; s.packets > 0 && now.Sub(s.sentAt) < reportFor {
-			f.control = s.report(f.control, now)
+		if s := &v.slots[i]; r.streams[i].packets > 0 && now.Sub(s.sentAt) < reportFor {
+			f.control = s.report(f.control, f.SSRC(i), &r.streams[i], now)
 		}
 	}
 	if len(f.control) == 0 {
 		return
 	}
-	for _, g := range v.groups {
+	for _, g := range r.groups {
 		for k := f.sweeps % reportEvery; k < len(g.outs); k += reportEvery {
 			o := &g.outs[k]
 			f.sealed = o.who.report.Seal(f.sealed[:0], f.control)

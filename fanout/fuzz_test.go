@@ -45,7 +45,7 @@ func FuzzForward(f *testing.F) {
 	sock := testSocket(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var counters Counters
-		floor := NewFloor(sock, &counters, 1000)
+		floor := NewFloor(FloorConfig{Socket: sock, Counters: &counters, SSRC: 1000})
 		ctx, err := srtp.CreateContext(k.Key[:], k.Salt[:12], srtp.ProtectionProfileAeadAes128Gcm, srtp.SRTPNoReplayProtection())
 		if err != nil {
 			t.Fatal(err)

@@ -24,8 +24,11 @@ type ListenerConfig struct {
 	Class Class
 	Slots int    // how many streams he can play, 1 to MaxSlots
 	Self  uint32 // his own number as a speaker, 0 if he has none
+	Stage bool   // he is on stage, see Policy
 	To    netip.AddrPort
 	Sink  Sink // takes the packets instead of To
+	// Longest is the longest packet that he plays; 0 means 60 ms.
+	Longest Framing
 }
 
 // Listener is somebody who hears a floor. Its methods may be called from any goroutine.
@@ -38,6 +41,7 @@ type Listener struct {
 	report *ControlSealer
 	resend bucket
 	slots  int
+	path
 }
 
 // out is what the fan-out touches for one listener; they lie densely.
@@ -46,15 +50,16 @@ type out struct {
 	sink  Sink // nil: UDP
 	to    address
 	self  uint32
-	base  [MaxSlots]uint32 // subtracted from a slot's index: everybody starts at firstSequence, ROC 0 (MEDIA.md B7.1)
+	base  [MaxSlots]uint32 // subtracted from a stream's index: everybody starts at firstSequence, ROC 0 (MEDIA.md B7.1)
 	since [MaxSlots]uint32 // the first index that base is valid for
 	who   *Listener
 }
 
-// group is the listeners of a view who share plaintext.
+// group is the listeners of a rendition who share plaintext.
 type group struct {
-	class Class
-	outs  []out
+	class     Class
+	rendition *rendition
+	outs      []out
 }
 
 // Close takes the listener off the floor. After it has returned nothing more is sent to him.
@@ -66,7 +71,7 @@ func (l *Listener) Close() {
 		return
 	}
 	l.gone = true
-	f.leaveLocked(l)
+	f.leaveLocked(l.view, l.group, l.at)
 }
 
 // Move changes where the listener's packets go.
@@ -93,13 +98,10 @@ func (l *Listener) SetSelf(csrc uint32) {
 	if o.self == csrc {
 		return
 	}
-	kept := *o
-	kept.self = csrc
+	o.self = csrc
 	if to := f.viewLocked(l.slots, csrc); to != l.view {
-		f.moveLocked(l, to, kept)
-		return
+		f.moveLocked(l, to, l.group.rendition.form, *o)
 	}
-	*o = kept
 }
 
 // Nack sends packets again that the listener asks for (RFC 4585 §6.2.1): the
@@ -120,40 +122,42 @@ func (l *Listener) Nack(now time.Time, ssrc uint32, pid, blp uint16) {
 			l.resendLocked(b, now, i, pid+n)
 		}
 	}
-	f.flushLocked(b)
+	f.departLocked(b)
 }
 
 func (l *Listener) resendLocked(b *batch, now time.Time, i int, seq uint16) {
-	o, s := &l.group.outs[l.at], &l.view.slots[i]
+	o, r := &l.group.outs[l.at], l.group.rendition
+	s := &r.streams[i]
 	// The newest index whose sequence number of this listener is seq.
-	last := s.next - 1 - o.base[i]
-	index := s.next - 1 - uint32(uint16(last)-seq)
+	last := s.next() - 1 - o.base[i]
+	index := s.next() - 1 - uint32(uint16(last)-seq)
 	e := s.cached(index)
 	if e == nil || int32(index-o.since[i]) < 0 || o.hides(e) || !l.resend.take(now, resendsPerSecond, resendBurst) {
 		l.floor.counters.DropNack.Add(1)
 		return
 	}
-	h := l.group.class.header(&b.hdr, s.ssrc, e)
-	l.floor.deliver(b, o, i, h, s.ssrc, e)
+	ssrc := l.floor.SSRC(i)
+	h := l.group.class.header(&b.hdr, r.form, ssrc, e)
+	l.floor.deliver(b, o, i, h, ssrc, e)
 	l.floor.counters.Resent.Add(1)
 }
 
 // hides says whether the packet carries the listener's own voice.
 func (o *out) hides(e *frame) bool { return o.self != 0 && o.self == e.csrc }
 
-// report makes the sender report of a slot (RFC 3550 §6.4.1) for the moment now.
-func (s *slot) report(dst []byte, now time.Time) []byte {
+// report makes the sender report of a slot's stream (RFC 3550 §6.4.1) for the moment now.
+func (s *slot) report(dst []byte, ssrc uint32, sent *stream, now time.Time) []byte {
 	const ntpEpoch = 2208988800 // seconds from 1900 to 1970
 	media := s.ts + uint32(now.Sub(s.sentAt).Microseconds()*clockRate/1e6)
 	dst = append(dst, 2<<6, 200, 0, 6)
-	dst = binary.BigEndian.AppendUint32(dst, s.ssrc)
+	dst = binary.BigEndian.AppendUint32(dst, ssrc)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(now.Unix()+ntpEpoch))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(uint64(now.Nanosecond())<<32/1e9))
 	dst = binary.BigEndian.AppendUint32(dst, media)
-	dst = binary.BigEndian.AppendUint32(dst, s.packets)
-	dst = binary.BigEndian.AppendUint32(dst, s.octets)
+	dst = binary.BigEndian.AppendUint32(dst, sent.packets)
+	dst = binary.BigEndian.AppendUint32(dst, sent.octets)
 	// The source's CNAME (RFC 3550 §6.5), padded to a word.
 	dst = append(dst, 2<<6|1, 202, 0, 4)
-	dst = binary.BigEndian.AppendUint32(dst, s.ssrc)
+	dst = binary.BigEndian.AppendUint32(dst, ssrc)
 	return append(dst, 1, 7, 'b', 'e', 's', 'e', 'd', 'k', 'a', 0, 0, 0)
 }

@@ -20,6 +20,9 @@ type Packet struct {
 	Marker    bool
 	Level     uint8 // −dBov 0 (loudest) … 127 of RFC 6464, or NoLevel
 	Payload   []byte
+	// Earlier is what the packet repeats of those before it, the oldest first (RED,
+	// RFC 2198): only blocks that are Opus.
+	Earlier []REDBlock
 
 	csrc uint32 // set by Forward
 }
@@ -100,31 +103,25 @@ func level(profile uint16, ext []byte, id uint8) uint8 {
 // has nothing to say: at most the TOC byte and one more (RFC 6716 §3.1; MEDIA.md A7).
 func isDTX(payload []byte) bool { return len(payload) <= 2 }
 
-// frame is what a slot sends in one packet: what all classes share.
-type frame struct {
-	index     uint32
-	timestamp uint32
-	csrc      uint32
-	marker    bool
-	level     uint8
-	payload   []byte
-}
-
 // Class is what listeners must have in common to share a packet's plaintext:
-// the numbers under which each of them offered Opus and the audio level.
+// the numbers under which each of them offered Opus, RED and the audio level.
 type Class struct {
 	Type    uint8 // payload type of Opus
+	RED     uint8 // payload type of RED; 0 for none
 	LevelID uint8 // id of the RFC 6464 header extension; 0 for none
 }
 
 // maxHeader is the length of the longest header written: fixed part, one CSRC, the level.
 const maxHeader = 12 + 4 + 8
 
-// header writes the RTP header of f for a class, with a sequence number of
+// header writes the RTP header of f for a class and form, with a sequence number of
 // zero, and returns its length.
-func (c Class) header(dst *[maxHeader]byte, ssrc uint32, f *frame) int {
+func (c Class) header(dst *[maxHeader]byte, as form, ssrc uint32, f *frame) int {
 	dst[0] = 2<<6 | 1 // one CSRC: who speaks
 	dst[1] = c.Type & 0x7f
+	if as.distance > 0 {
+		dst[1] = c.RED & 0x7f
+	}
 	if f.marker {
 		dst[1] |= 0x80
 	}
@@ -140,8 +137,8 @@ func (c Class) header(dst *[maxHeader]byte, ssrc uint32, f *frame) int {
 	binary.BigEndian.PutUint16(dst[18:], 1)
 	dst[20] = c.LevelID << 4
 	dst[21] = f.level & 0x7f
-	if f.level <= loudFloor {
-		dst[21] |= 0x80 // the V flag: contains voice
+	if f.voice {
+		dst[21] |= 0x80 // the V flag
 	}
 	dst[22], dst[23] = 0, 0
 	return maxHeader

@@ -6,54 +6,32 @@ const (
 	clockRate = 48000 // RFC 7587 §4.1: Opus always
 	frame20   = clockRate / 50
 
-	// cacheLen is how many packets of a slot can be sent again: 1.28 s of 20 ms frames.
-	cacheLen = 64
 	// maxJump is the largest step of a speaker's sequence number that is taken
 	// for loss; a larger one begins anew.
 	maxJump = 500
 	// maxGap is the largest step of a speaker's timestamp that is taken for a pause.
 	maxGap = 10 * clockRate
-	// firstIndex is the index of a slot's first packet. The first sequence number of
-	// a listener is firstSequence, so that his rollover counter starts at zero.
-	firstIndex    = 1 << 16
-	firstSequence = 1000
 )
 
-// entry is one packet in a slot's cache. Index 0 is never used: the place is empty.
-type entry struct {
-	frame
-	data []byte // frame.payload lies here; grows to the largest packet it has held
-}
-
-// slot is one stream that listeners receive. Sequence numbers and timestamps
-// go on without a seam whoever occupies it.
+// slot is a place to be heard. Its timestamps go on without a seam whoever occupies it;
+// sequence numbers are those of its streams, one for each form.
 type slot struct {
-	ssrc    uint32
 	speaker *Speaker  // nil: idle
 	since   time.Time // when the speaker took it
 
-	next   uint32 // the index after the highest one used
-	ts     uint32 // the highest timestamp sent
+	ts     uint32 // the highest timestamp given to the streams
+	end    uint32 // where that packet's sound ends
 	sentAt time.Time
 	toc    byte // of the last packet
 	dtx    bool // the last packet was comfort noise
 
-	open     bool   // the mapping below holds
-	source   uint32 // the speaker's SSRC when it began
-	firstIn  uint64 // the speaker's index that maps to …
-	firstOut uint32 // … this index of the slot
-	highIn   uint64 // the speaker's highest index seen
-	shift    uint32 // added to the speaker's timestamp
+	open    bool   // the mapping below holds
+	source  uint32 // the speaker's SSRC when it began
+	firstIn uint64 // the speaker's index with which it began
+	highIn  uint64 // the speaker's highest index seen
+	shift   uint32 // added to the speaker's timestamp
 
-	packets uint32 // for sender reports
-	octets  uint32
-
-	cache [cacheLen]entry
-}
-
-func (s *slot) init(ssrc uint32) {
-	s.ssrc = ssrc
-	s.next = firstIndex
+	silence [1]byte // the payload of a marker
 }
 
 // occupy gives the slot to a speaker.
@@ -66,13 +44,13 @@ func (s *slot) vacate() {
 	s.speaker, s.open = nil, false
 }
 
-// elapsed is how much media time has passed since the last packet, at least a frame.
+// elapsed is how much media time has passed since the last packet began, at least its sound.
 func (s *slot) elapsed(now time.Time) uint32 {
 	d := now.Sub(s.sentAt)
-	if s.sentAt.IsZero() || d < 20*time.Millisecond {
+	if s.sentAt.IsZero() {
 		return frame20
 	}
-	return uint32(d/(10*time.Millisecond)) * (frame20 / 2)
+	return max(uint32(max(d, 0)/(10*time.Millisecond))*(frame20/2), s.end-s.ts)
 }
 
 // begin maps the speaker's numbers from packet p on to the slot's next ones.
@@ -81,90 +59,76 @@ func (s *slot) begin(p *Packet, now time.Time) {
 		s.ts = uint32(now.UnixMilli() * (clockRate / 1000))
 	}
 	s.open, s.source = true, p.SSRC
-	s.firstIn, s.highIn, s.firstOut = p.Index, p.Index, s.next
+	s.firstIn, s.highIn = p.Index, p.Index
 	s.shift = s.ts + s.elapsed(now) - p.Timestamp
 }
 
-// continues says whether p goes on where the mapping is.
+// continues says whether p goes on where the mapping is. One that comes late may be
+// older than what was sent, others may not.
 func (s *slot) continues(p *Packet) bool {
 	if !s.open || p.SSRC != s.source || p.Index > s.highIn+maxJump {
 		return false
 	}
 	step := int32(p.Timestamp + s.shift - s.ts)
-	return step > -maxGap && step < maxGap
+	return step < maxGap && (step >= 0 || p.Index <= s.highIn && step > -maxGap)
 }
 
-// skip passes over a packet that is not forwarded (padding only), so that
-// listeners see no gap. What was sent before it comes too late from now on.
-func (s *slot) skip(p *Packet) {
-	if s.open && p.SSRC == s.source && p.Index > s.highIn {
-		lost := p.Index - s.highIn - 1
-		s.firstOut = s.next + uint32(min(lost, maxJump))
-		s.firstIn, s.highIn = p.Index+1, p.Index
-	}
-}
-
-// admit takes a packet of the occupant into the slot. It returns the frame to
-// send, which is valid until the next one, how far it moved the slot's highest
-// index (0: it fills a hole), and false when it comes too late.
-func (s *slot) admit(p *Packet, now time.Time) (f *frame, advance uint32, ok bool) {
+// admit takes a packet of the occupant into the slot and returns what to give to the
+// streams, or false when it comes too late.
+func (s *slot) admit(p *Packet, now time.Time) (o OpusPacket, ok bool) {
 	spurt := false
 	if !s.continues(p) {
 		s.begin(p, now)
 		spurt = true
 	}
 	if p.Index < s.firstIn {
-		return nil, 0, false
+		return o, false // from before the slot was his
 	}
-	index := s.firstOut + uint32(p.Index-s.firstIn)
 	s.highIn = max(s.highIn, p.Index)
-	e := &s.cache[index%cacheLen]
-	if s.next-index <= cacheLen && index < s.next { // late: into a hole, or not at all
-		if e.index == index {
-			return nil, 0, false
-		}
-	} else if index < s.next {
-		return nil, 0, false
-	}
-	ts := p.Timestamp + s.shift
-	silence := isDTX(p.Payload)
-	if index >= s.next {
-		advance = index + 1 - s.next
-		s.next = index + 1
-		s.ts, s.sentAt, s.toc = ts, now, p.Payload[0]
-		spurt = spurt || s.dtx && !silence
+	o, newest, ok := s.onClock(p, p.Timestamp, p.Payload)
+	if newest {
+		s.sentAt = now
+		silence := isDTX(p.Payload)
+		o.Marker = spurt || p.Marker || s.dtx && !silence
 		s.dtx = silence
 	}
-	e.data = append(e.data[:0], p.Payload...)
-	e.frame = frame{index: index, timestamp: ts, csrc: p.csrc, marker: spurt || p.Marker, level: p.Level, payload: e.data}
-	s.count(len(p.Payload))
-	return &e.frame, advance, true
+	return o, ok
+}
+
+// repair is what packet p repeats of an earlier one (RFC 2198), as it is to be given to
+// the streams, which know whether they have it. It never begins anything.
+func (s *slot) repair(p *Packet, r REDBlock) (o OpusPacket, ok bool) {
+	if !s.continues(p) || p.Index <= s.firstIn || int32(r.Timestamp-p.Timestamp) >= 0 || isDTX(r.Payload) {
+		return o, false
+	}
+	o, _, ok = s.onClock(p, r.Timestamp, r.Payload)
+	return o, ok
+}
+
+// onClock brings a payload of the speaker on to the slot's clock.
+func (s *slot) onClock(p *Packet, timestamp uint32, payload []byte) (o OpusPacket, newest, ok bool) {
+	samples, err := OpusSamples(payload)
+	ts := timestamp + s.shift
+	step := int32(ts - s.ts)
+	if err != nil || step <= -lateSamples {
+		return o, false, false
+	}
+	if newest = step > 0; newest {
+		s.ts, s.end, s.toc = ts, ts+uint32(samples), payload[0]
+	}
+	return OpusPacket{
+		Timestamp: ts, Source: p.csrc, Level: p.Level, Voice: p.Level <= loudFloor, Payload: payload,
+	}, newest, true
 }
 
 // mark makes a TOC-only packet: "nothing to say" in the coding of what came
 // last, so that decoders make comfort noise instead of concealing a loss
 // (RFC 6716 §3.2.1 a frame of zero length; MEDIA.md A6).
-func (s *slot) mark(csrc uint32, now time.Time) *frame {
-	e := &s.cache[s.next%cacheLen]
-	e.data = append(e.data[:0], s.toc&^3) // code 0: one frame
+func (s *slot) mark(csrc uint32, now time.Time) OpusPacket {
+	s.silence[0] = OpusSilence(s.toc)
 	s.ts += s.elapsed(now)
+	s.end = s.ts + uint32(frameSamples(s.toc))
 	s.sentAt = now
-	e.frame = frame{index: s.next, timestamp: s.ts, csrc: csrc, level: 127, payload: e.data}
-	s.next++
 	s.dtx = true
-	s.count(1)
-	return &e.frame
-}
-
-func (s *slot) count(payload int) {
-	s.packets++
-	s.octets += uint32(payload)
-}
-
-// cached is the packet with an index, or nil when it is gone or never came.
-func (s *slot) cached(index uint32) *frame {
-	if e := &s.cache[index%cacheLen]; index != 0 && e.index == index {
-		return &e.frame
-	}
-	return nil
+	return OpusPacket{Timestamp: s.ts, Source: csrc, Level: 127, Payload: s.silence[:]}
 }

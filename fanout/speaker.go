@@ -62,9 +62,10 @@ func (sp *Speaker) Forward(now time.Time, p Packet) {
 		f.counters.DropRate.Add(1)
 	case len(p.Payload) == 0:
 		f.counters.DropPadding.Add(1)
-		f.skipLocked(sp, &p)
 	case len(p.Payload) > MaxPayload:
 		f.counters.DropSize.Add(1)
+	case !isOpus(p.Payload):
+		f.counters.DropMalformed.Add(1)
 	default:
 		p.csrc = sp.csrc
 		sp.listen(now, &p)
@@ -83,11 +84,14 @@ func (sp *Speaker) SetForward(now time.Time, forward bool) {
 	sp.forward = forward
 }
 
-// SetCSRC changes the speaker's number.
-func (sp *Speaker) SetCSRC(csrc uint32) {
+// SetCSRC changes the speaker's number; what he said under the old one is not sent any more.
+func (sp *Speaker) SetCSRC(now time.Time, csrc uint32) {
 	sp.floor.mu.Lock()
 	defer sp.floor.mu.Unlock()
-	sp.csrc = csrc
+	if sp.csrc != csrc {
+		sp.floor.silenceLocked(sp, now)
+		sp.csrc = csrc
+	}
 }
 
 // Close takes the speaker off the floor. After it has returned none of his packets is sent.

@@ -10,6 +10,9 @@ type Counters struct {
 	Markers       atomic.Int64 // TOC-only packets made by us
 	Resent        atomic.Int64 // answers to NACKs
 	Reports       atomic.Int64 // sender reports
+	Repaired      atomic.Int64 // holes in a slot filled from RED
+	Reforms       atomic.Int64 // listeners moved to another framing or redundancy
+	DropMalformed atomic.Int64 // not Opus
 	DropMuted     atomic.Int64 // the speaker's grant does not forward
 	DropRate      atomic.Int64 // over the speaker's own budget
 	DropSize      atomic.Int64 // larger than MaxPayload

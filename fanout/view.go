@@ -20,10 +20,50 @@ const (
 // view is what a kind of listener receives: a choice of speakers in 1 to
 // MaxSlots slots. exclude is the number of a speaker it leaves out.
 type view struct {
-	slots   []slot
-	exclude uint32
-	groups  []*group // listeners by class
-	count   int
+	slots      []slot
+	exclude    uint32
+	renditions []*rendition // by form: those with listeners
+	count      int          // listeners
+	due        bool         // some are to be moved to another form
+}
+
+// group finds or makes the group for listeners of a class who get a form.
+func (v *view) group(as form, c Class) *group {
+	var r *rendition
+	for _, have := range v.renditions {
+		if have.form == as {
+			r = have
+		}
+	}
+	if r == nil {
+		r = newRendition(as, len(v.slots))
+		v.renditions = append(v.renditions, r)
+	}
+	for _, g := range r.groups {
+		if g.class == c {
+			return g
+		}
+	}
+	g := &group{class: c, rendition: r}
+	r.groups = append(r.groups, g)
+	return g
+}
+
+// add puts a listener's record into the group, which is one of the view's.
+func (g *group) add(v *view, o out) {
+	o.who.view, o.who.group, o.who.at = v, g, len(g.outs)
+	g.outs = append(g.outs, o)
+	v.count++
+}
+
+// pending says whether a frame waits to be merged.
+func (v *view) pending() bool {
+	for _, r := range v.renditions {
+		if r.pending() {
+			return true
+		}
+	}
+	return false
 }
 
 // slotOf is the slot of a speaker, or -1.

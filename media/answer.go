@@ -84,7 +84,7 @@ func (s *Server) describe(x *session, o *offer, use []int) []byte {
 }
 
 func (s *Server) describeLine(line func(string, ...any), x *session, o *offer, l mediaLine, slot int) {
-	line("m=audio 9 UDP/TLS/RTP/SAVPF %d", l.payloadType)
+	line("m=audio 9 UDP/TLS/RTP/SAVPF %s", formats(x.dir, l))
 	line("c=IN IP4 0.0.0.0")
 	line("a=mid:%s", l.mid)
 	line("a=ice-ufrag:%s", x.ufrag)
@@ -100,6 +100,10 @@ func (s *Server) describeLine(line func(string, ...any), x *session, o *offer, l
 		line("a=rtcp-rsize")
 	}
 	line("a=rtpmap:%d opus/48000/2", l.payloadType)
+	if l.redType != 0 {
+		line("a=rtpmap:%d red/48000/2", l.redType)
+		line("a=fmtp:%d %d/%d", l.redType, l.payloadType, l.payloadType)
+	}
 	switch {
 	case slot < 0:
 		line("a=inactive")
@@ -122,6 +126,18 @@ func (s *Server) describeLine(line func(string, ...any), x *session, o *offer, l
 		line("a=candidate:%s", c)
 	}
 	line("a=end-of-candidates")
+}
+
+// formats lists the payload types of an m-line, the preferred one first: a speaker
+// is to send RED, a listener has to expect it.
+func formats(dir Direction, l mediaLine) string {
+	switch {
+	case l.redType == 0:
+		return fmt.Sprint(l.payloadType)
+	case dir == Up:
+		return fmt.Sprint(l.redType, " ", l.payloadType)
+	}
+	return fmt.Sprint(l.payloadType, " ", l.redType)
 }
 
 // candidates lists where peers find the server: UDP, then TCP (RFC 8839 §5.1,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"besedka"
+	"besedka/fanout"
 )
 
 // Errors of this package. They are besedka.Error values: Code is stable.
@@ -92,4 +93,6 @@ type Config struct {
 	OnSession func(Event)
 	// MaxSessions bounds the sessions of the server; 0 means 20,000.
 	MaxSessions int
+	// Framing says who is sent longer packets; its zero value is right for most.
+	Framing fanout.Policy
 }

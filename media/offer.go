@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"besedka/fanout"
+
 	"github.com/pion/sdp/v3"
 )
 
@@ -38,7 +40,9 @@ type mediaLine struct {
 	sends       bool // the peer would send to us
 	receives    bool // the peer would receive from us
 	payloadType uint8
+	redType     uint8 // of RED over that Opus; 0 if it is not offered
 	levelID     uint8
+	longest     fanout.Framing // the peer plays no longer packets
 }
 
 // parseOffer reads an offer. What it does not take is an error; it never
@@ -98,7 +102,9 @@ func parseLine(d *sdp.SessionDescription, m *sdp.MediaDescription) (l mediaLine,
 	if l.payloadType, err = opus(m); err != nil {
 		return l, err
 	}
+	l.redType = red(m, l.payloadType)
 	l.levelID = levelID(m)
+	l.longest = longest(m)
 	return l, nil
 }
 
@@ -139,6 +145,50 @@ func opus(m *sdp.MediaDescription) (uint8, error) {
 		return uint8(pt), nil
 	}
 	return 0, errors.New("no Opus")
+}
+
+// red finds the payload type of RED whose blocks are all of the type opus (RFC 2198
+// §5: "opus/opus"); 0 if it is not offered.
+func red(m *sdp.MediaDescription, opus uint8) uint8 {
+	for _, a := range m.Attributes {
+		number, format, _ := strings.Cut(a.Value, " ")
+		if a.Key != "fmtp" || !contains(m.MediaName.Formats, number) || !strings.Contains(format, "/") {
+			continue
+		}
+		pt, err := strconv.ParseUint(number, 10, 7)
+		if err != nil || pt < 35 || pt >= 64 && pt <= 95 || !isMapped(m, number, "red/48000/2") {
+			continue
+		}
+		if strings.Trim(strings.ReplaceAll(format, strconv.Itoa(int(opus)), ""), "/ ") == "" {
+			return uint8(pt)
+		}
+	}
+	return 0
+}
+
+// isMapped says whether the m-line maps the payload type number to the encoding name.
+func isMapped(m *sdp.MediaDescription, number, name string) bool {
+	for _, a := range m.Attributes {
+		if n, have, _ := strings.Cut(a.Value, " "); a.Key == "rtpmap" && n == number && strings.EqualFold(strings.TrimSpace(have), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// longest is the framing that fits what the m-line says of packet times (RFC 8866
+// §6.4, §6.5): whoever names one is not sent longer packets, unless they are 20 ms.
+func longest(m *sdp.MediaDescription) fanout.Framing {
+	f := fanout.Framing60
+	for _, a := range m.Attributes {
+		if a.Key != "ptime" && a.Key != "maxptime" {
+			continue
+		}
+		if ms, err := strconv.ParseFloat(a.Value, 64); err == nil && ms > 0 {
+			f = fanout.Framing(min(float64(f), max(1, ms/20)))
+		}
+	}
+	return f
 }
 
 func contains(list []string, x string) bool {
@@ -269,10 +319,13 @@ func (o *offer) agree(dir Direction) (format, []int, error) {
 		if fitting++; f.slots == maxSlots {
 			continue
 		}
-		if f.slots > 0 && (l.payloadType != f.payloadType || l.levelID != f.levelID) {
+		if f.slots > 0 && (l.payloadType != f.payloadType || l.redType != f.redType || l.levelID != f.levelID) {
 			continue // all streams of a session are of one class
 		}
-		f.payloadType, f.levelID = l.payloadType, l.levelID
+		f.payloadType, f.redType, f.levelID = l.payloadType, l.redType, l.levelID
+		if f.slots == 0 || l.longest < f.longest {
+			f.longest = l.longest
+		}
 		use[i] = f.slots
 		f.slots++
 	}

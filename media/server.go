@@ -37,6 +37,7 @@ type Server struct {
 	events  eventQueue
 	count   counters
 	packets fanout.Counters
+	flusher *fanout.Flusher
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -63,6 +64,7 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log, tables: newTables(), shaking: make(chan struct{}, handshakesAtOnce),
+		flusher: fanout.NewFlusher(cfg.Now),
 		streams: streamSet{all: make(map[*stream]struct{}), byAddr: make(map[netip.Addr]int)},
 	}
 	var err error
@@ -82,6 +84,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.candidates = candidates(addrs, s.Addr().Port())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.events.init(cfg.OnSession)
+	s.wg.Go(func() { s.flusher.Run(s.ctx) })
 	s.wg.Add(4)
 	go s.receive()
 	go s.acceptStreams()
@@ -171,7 +174,10 @@ func (s *Server) newFloor() *fanout.Floor {
 	if err != nil {
 		panic("no randomness: " + err.Error())
 	}
-	return fanout.NewFloor(s.sock, &s.packets, ssrc|1) // never 0
+	return fanout.NewFloor(fanout.FloorConfig{
+		Socket: s.sock, Counters: &s.packets, Policy: s.cfg.Framing, Flusher: s.flusher,
+		SSRC: ssrc | 1, // never 0
+	})
 }
 
 // sweep does once a second what no packet brings about.

@@ -66,8 +66,10 @@ type session struct {
 // format is what was agreed about the sound.
 type format struct {
 	payloadType uint8
-	levelID     uint8 // 0: none
-	slots       int   // Down: streams the peer can play
+	redType     uint8          // of RED (RFC 2198) over Opus; 0: none
+	levelID     uint8          // 0: none
+	slots       int            // Down: streams the peer can play
+	longest     fanout.Framing // Down: the longest packet that he plays
 }
 
 // close ends the session: when it returns nothing is sent to the peer and
@@ -114,10 +116,11 @@ func (s *session) regrant(g Grant, now time.Time) {
 	defer s.mu.Unlock()
 	if s.listener != nil {
 		s.listener.SetSelf(g.CSRC)
+		s.listener.SetStage(now, g.Publish)
 	}
 	if s.up != nil {
 		s.up.speaker.SetForward(now, g.Forward)
-		s.up.speaker.SetCSRC(g.CSRC)
+		s.up.speaker.SetCSRC(now, g.CSRC)
 	}
 }
 
@@ -148,12 +151,14 @@ func (s *session) establish(h *handshake) {
 		}
 	} else {
 		s.listener = p.floor.AddListener(fanout.ListenerConfig{
-			Keys:  h.ours,
-			Class: fanout.Class{Type: s.media.payloadType, LevelID: s.media.levelID},
-			Slots: s.media.slots,
-			Self:  have.grant.CSRC,
-			To:    s.path.addr,
-			Sink:  s.path.sink(),
+			Keys:    h.ours,
+			Class:   fanout.Class{Type: s.media.payloadType, RED: s.media.redType, LevelID: s.media.levelID},
+			Slots:   s.media.slots,
+			Self:    have.grant.CSRC,
+			Stage:   have.grant.Publish,
+			To:      s.path.addr,
+			Sink:    s.path.sink(),
+			Longest: s.media.longest,
 		})
 	}
 	s.server.count.halfOpen.Add(-1)

@@ -58,11 +58,13 @@ type Stats struct {
 	Sent             int64 // packets sealed for listeners
 	Resent           int64 // answers to NACKs
 	Markers, Reports int64 // TOC-only packets, sender reports
+	Repaired         int64 // speakers' lost packets that RED brought back
+	Reforms          int64 // listeners moved to another framing or redundancy
 
 	// Packets of speakers that were not forwarded, by reason, and packets for
 	// listeners that were not sent.
-	DropMuted, DropRate, DropSize, DropPadding, DropQuiet, DropLate int64
-	DropNack, DropSlow, DropSendError                               int64
+	DropMuted, DropRate, DropSize, DropPadding, DropQuiet, DropLate, DropMalformed int64
+	DropNack, DropSlow, DropSendError                                              int64
 }
 
 // Stats is a snapshot of the counters.
@@ -83,6 +85,7 @@ func (s *Server) Stats() Stats {
 		Nacks: c.nacks.Load(), NacksSent: c.upNacks.Load(), StreamsRefused: c.streamsRefused.Load(),
 		Forwarded: p.Forwarded.Load(), Sent: p.Sent.Load(), Resent: p.Resent.Load(),
 		Markers: p.Markers.Load(), Reports: p.Reports.Load(),
+		Repaired: p.Repaired.Load(), Reforms: p.Reforms.Load(), DropMalformed: p.DropMalformed.Load(),
 		DropMuted: p.DropMuted.Load(), DropRate: p.DropRate.Load(), DropSize: p.DropSize.Load(),
 		DropPadding: p.DropPadding.Load(), DropQuiet: p.DropQuiet.Load(), DropLate: p.DropLate.Load(),
 		DropNack: p.DropNack.Load(), DropSlow: p.DropSlow.Load(), DropSendError: p.DropSendError.Load(),

@@ -26,7 +26,8 @@ type upTrack struct {
 	control *fanout.ControlSealer
 	speaker *fanout.Speaker
 	reception
-	rtcp   []byte // scratch
+	blocks []fanout.REDBlock // scratch
+	rtcp   []byte            // scratch
 	sealed []byte
 }
 
@@ -77,7 +78,7 @@ func (s *session) mediaPacket(b []byte, from path, now time.Time) {
 // plainPacket takes an authentic RTP packet of the speaker. s.mu is held.
 func (s *session) plainPacket(plain []byte, index uint64, now time.Time) {
 	p, ok := fanout.Parse(plain, index, s.media.levelID)
-	if !ok || p.Type != s.media.payloadType {
+	if !ok || !s.unpack(&p) {
 		s.server.count.mediaMalformed.Add(1)
 		return
 	}
@@ -88,6 +89,33 @@ func (s *session) plainPacket(plain []byte, index uint64, now time.Time) {
 		s.sendControlLocked()
 		s.server.count.upNacks.Add(1)
 	}
+}
+
+// unpack makes an Opus packet of one that came as RED (RFC 2198), if that was agreed. It
+// reports false for what is neither. s.mu is held.
+func (s *session) unpack(p *fanout.Packet) bool {
+	if p.Type == s.media.payloadType {
+		return true
+	}
+	if p.Type != s.media.redType || s.media.redType == 0 {
+		return false
+	}
+	if len(p.Payload) == 0 {
+		return true // nothing but padding
+	}
+	blocks, err := fanout.ParseRED(s.up.blocks[:0], p.Payload, p.Timestamp)
+	s.up.blocks = blocks
+	if err != nil {
+		return false
+	}
+	for _, b := range blocks {
+		if b.PayloadType != s.media.payloadType {
+			return false
+		}
+	}
+	last := len(blocks) - 1
+	p.Payload, p.Earlier = blocks[last].Payload, blocks[:last]
+	return true
 }
 
 // note counts a packet.
@@ -104,6 +132,7 @@ func (r *reception) note(p *fanout.Packet, now time.Time) {
 		}
 	}
 	r.transit = transit
+	defer r.repeated(p)
 	switch {
 	case p.Index > r.high:
 		r.miss(r.high+1, p.Index, now)
@@ -112,6 +141,13 @@ func (r *reception) note(p *fanout.Packet, now time.Time) {
 		r.found(p.Index)
 	}
 	r.first = min(r.first, p.Index)
+}
+
+// repeated notes that what a packet repeats need not be asked for.
+func (r *reception) repeated(p *fanout.Packet) {
+	for i := range p.Earlier {
+		r.found(p.Index - uint64(i+1))
+	}
 }
 
 // miss notes that the packets from … to−1 have not come.

@@ -1,0 +1,229 @@
+package fanout
+
+import (
+	"slices"
+	"time"
+)
+
+// Policy says who is sent 20 ms of sound in a packet and who 60, and who is sent
+// everything twice. It is decided once a second for every listener (Sweep) and at once
+// for those who come on stage:
+//
+//   - On stage: 20 ms, because conversation cannot bear more delay.
+//   - In an audience smaller than Audience: 20 ms. In a larger one: 60, by way of
+//     40, because 40 ms of delay do not matter to who does not answer and two of three
+//     packets, headers and encryptions are saved. Jitter buffers follow one step
+//     of 20 ms at a time without a loss once they know the stream, so the first
+//     step comes after Learn and every other one after Step (MEDIA.md A2).
+//   - Never more than what the listener offered as the longest (ptime, maxptime).
+//   - With loss on his way (receiver reports): who offered RED gets each packet
+//     with the one before it, at heavy loss 20 ms with two; who did not goes back to
+//     20 ms, where in-band FEC helps and a lost packet is a small one (MEDIA.md A3).
+//
+// Zero values take the default named beside them.
+type Policy struct {
+	Audience int           // listeners of a floor from which frames are merged, 50; negative: never
+	Learn    time.Duration // of a listener's first sound at 20 ms, 5 s
+	Step     time.Duration // between two steps, 2 s
+}
+
+const (
+	defaultAudience = 50
+	defaultLearn    = 5 * time.Second
+	defaultStep     = 2 * time.Second
+
+	// someLoss and heavyLoss are shares of packets lost, in 1/256 as reports have
+	// them (RFC 3550 §6.4.1): 3 and 10 %.
+	someLoss  = 8
+	heavyLoss = 26
+	// lossFor is how long a listener is treated as lossy after the last report that said so.
+	lossFor = 20 * time.Second
+)
+
+func (p Policy) complete() Policy {
+	if p.Audience == 0 {
+		p.Audience = defaultAudience
+	}
+	if p.Learn == 0 {
+		p.Learn = defaultLearn
+	}
+	if p.Step == 0 {
+		p.Step = defaultStep
+	}
+	return p
+}
+
+// framing is what an audience of n gets if it gets f now. It must shrink by a fifth to go back.
+func (p Policy) framing(f Framing, n int) Framing {
+	switch {
+	case p.Audience < 0:
+		return Framing20
+	case n >= p.Audience:
+		return Framing60
+	case 5*n < 4*p.Audience:
+		return Framing20
+	}
+	return f
+}
+
+// loss is how bad a listener's way is.
+type loss uint8
+
+const (
+	noLoss loss = iota
+	lossy
+	veryLossy
+)
+
+// lossOf judges the fraction lost of a receiver report.
+func lossOf(fraction uint8) loss {
+	switch {
+	case fraction >= heavyLoss:
+		return veryLossy
+	case fraction >= someLoss:
+		return lossy
+	}
+	return noLoss
+}
+
+// path is what the policy knows of a listener.
+type path struct {
+	longest   Framing   // that he plays
+	stage     bool      // he is on stage
+	settled   time.Time // not before this is his framing changed by a step; zero: not seen yet
+	loss      loss
+	lossUntil time.Time
+	want      form // what he is to get as soon as nothing waits to be merged
+}
+
+// report takes what the listener says of one stream.
+func (l *path) report(now time.Time, fraction uint8) {
+	if got := lossOf(fraction); got != noLoss && got >= l.loss {
+		l.loss, l.lossUntil = got, now.Add(lossFor)
+	}
+}
+
+// aim is the form that is best for a listener of a class in an audience with a framing.
+func (l *path) aim(c Class, audience Framing) form {
+	f := form{framing: min(audience, l.longest)}
+	if l.stage {
+		f.framing = Framing20
+	}
+	switch {
+	case l.loss == noLoss:
+		return f
+	case c.RED == 0:
+		f.framing = Framing20
+		return f
+	case l.loss == lossy:
+		f.distance = 1
+	default:
+		f.framing, f.distance = Framing20, 2
+	}
+	f.blocks = c.Type
+	return f
+}
+
+// next is the form for now on the way from have to the aim.
+func (l *path) next(p Policy, c Class, audience Framing, have form, now time.Time) form {
+	if l.settled.IsZero() {
+		l.settled = now.Add(p.Learn)
+	}
+	if l.loss != noLoss && !now.Before(l.lossUntil) {
+		l.loss, l.lossUntil = l.loss-1, now.Add(lossFor)
+	}
+	aim := l.aim(c, audience)
+	switch {
+	case aim.framing < have.framing && (l.stage || aim.framing < min(audience, l.longest)):
+		// On stage, or for loss: at once.
+	case aim.framing == have.framing:
+	case now.Before(l.settled):
+		aim.framing = have.framing
+	case aim.framing > have.framing:
+		aim.framing = have.framing + 1
+	default:
+		aim.framing = have.framing - 1
+	}
+	return aim
+}
+
+// decideLocked decides what everybody is to get and moves those whose view has
+// nothing waiting, or has made them wait since the last sweep.
+func (f *Floor) decideLocked(b *batch, now time.Time) {
+	n := 0
+	for _, v := range f.views {
+		n += v.count
+	}
+	f.framing = f.policy.framing(f.framing, n)
+	for _, v := range f.views {
+		late := v.due
+		v.due = false
+		for _, r := range v.renditions {
+			for _, g := range r.groups {
+				for k := range g.outs {
+					l := g.outs[k].who
+					l.want = l.next(f.policy, g.class, f.framing, r.form, now)
+					v.due = v.due || l.want != r.form
+				}
+			}
+		}
+		if v.due && (late || !v.pending()) {
+			f.reformLocked(b, v, now)
+		}
+	}
+}
+
+// reformLocked moves the listeners of a view to the forms that they are to get. What
+// waits is sent before: then all forms stand at the same moment of the sound, and
+// nobody misses a frame or gets one twice.
+func (f *Floor) reformLocked(b *batch, v *view, now time.Time) {
+	v.due = false
+	f.flushLocked(b, v)
+	for _, r := range slices.Clone(v.renditions) {
+		for _, g := range slices.Clone(r.groups) {
+			for k := len(g.outs) - 1; k >= 0; k-- { // the last takes the place of one who leaves
+				l := g.outs[k].who
+				if l.want == r.form {
+					continue
+				}
+				if l.want.framing != r.form.framing {
+					l.settled = now.Add(f.policy.Step)
+				}
+				f.moveLocked(l, v, l.want, g.outs[k])
+				f.counters.Reforms.Add(1)
+			}
+		}
+	}
+}
+
+// SetStage tells whether the listener is on stage: from then on he gets 20 ms at a time, at once.
+func (l *Listener) SetStage(now time.Time, stage bool) {
+	f := l.floor
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l.gone || l.stage == stage {
+		return
+	}
+	l.stage, l.settled = stage, time.Time{}
+	r := l.group.rendition
+	l.want = r.form
+	if !stage || r.form.framing == Framing20 {
+		return
+	}
+	l.want.framing = Framing20
+	b := f.sock.take()
+	defer f.sock.put(b)
+	f.reformLocked(b, l.view, now)
+	f.departLocked(b)
+}
+
+// Report takes a block of the listener's receiver report (RFC 3550 §6.4.1): of the
+// packets of the stream ssrc, fraction/256 were lost since the report before.
+func (l *Listener) Report(now time.Time, ssrc uint32, fraction uint8) {
+	f := l.floor
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !l.gone && ssrc-f.ssrc < uint32(len(l.view.slots)) {
+		l.path.report(now, fraction)
+	}
+}

@@ -1,0 +1,516 @@
+package fanout
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/rtp"
+)
+
+// redType is the payload type of RED in these tests.
+const redType = 63
+
+var withRED = Class{Type: 111, RED: redType, LevelID: 1}
+
+// crowd is a hall whose audience is a crowd from two listeners on.
+func crowd(t *testing.T) *hall {
+	h := newHall(t)
+	h.floor.policy = Policy{Audience: 2}.complete()
+	return h
+}
+
+// seconds lets voices speak that long, with the sweep each second and the Flusher's looks.
+func (h *hall) seconds(n int, voices ...*voice) {
+	for range n {
+		for range 50 {
+			h.say(1, voices...)
+			h.floor.Expire(h.now)
+		}
+		h.floor.Sweep(h.now)
+	}
+}
+
+// lengths are how long the packets are that an ear got, in frames, with how many of
+// each follow one another; a + stands for each earlier packet repeated.
+func (e *ear) lengths() (out []string) {
+	e.t.Helper()
+	last, n := "", 0
+	flush := func() {
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%s×%d", last, n))
+		}
+	}
+	for _, p := range e.rtp {
+		blocks := e.blocks(p)
+		samples, err := OpusSamples(blocks[len(blocks)-1].Payload)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		kind := fmt.Sprint(samples / 48)
+		for range blocks[1:] {
+			kind += "+"
+		}
+		if kind != last {
+			flush()
+			last, n = kind, 0
+		}
+		n++
+	}
+	flush()
+	return out
+}
+
+// blocks are what a packet carries, the primary last.
+func (e *ear) blocks(p rtp.Packet) []REDBlock {
+	e.t.Helper()
+	if p.PayloadType != redType {
+		return []REDBlock{{p.PayloadType, p.Timestamp, p.Payload, true}}
+	}
+	blocks, err := ParseRED(nil, p.Payload, p.Timestamp)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for _, b := range blocks {
+		if b.PayloadType != 111 {
+			e.t.Fatalf("a block of type %d", b.PayloadType)
+		}
+	}
+	return blocks
+}
+
+func TestLargeAudienceIsFramedUpByStepsAndDownAgain(t *testing.T) {
+	h := crowd(t)
+	e, _ := h.ear(ListenerConfig{})
+	short, shortListener := h.ear(ListenerConfig{Longest: Framing40})
+	stage, stageListener := h.ear(ListenerConfig{Stage: true})
+	other, l := h.ear(ListenerConfig{Slots: 1})
+	v := h.voice(1, 30)
+	h.seconds(12, v)
+	if got := fmt.Sprint(e.lengths()); got != "[20×300 40×50 60×66]" {
+		t.Errorf("framed %s", got)
+	}
+	if got := fmt.Sprint(short.lengths()); got != "[20×300 40×150]" {
+		t.Errorf("who plays 40 ms got %s", got)
+	}
+	if got := fmt.Sprint(stage.lengths()); got != "[20×600]" {
+		t.Errorf("on stage %s", got)
+	}
+	before := len(other.rtp)
+	l.SetStage(h.now, true)
+	h.seconds(3, v)
+	if got := other.rtp[before:]; len(got) < 150 {
+		t.Errorf("who has come on stage got %d packets in 3 s", len(got))
+	}
+	for _, gone := range []*Listener{l, shortListener, stageListener} {
+		gone.Close()
+	}
+	before = len(e.rtp)
+	h.seconds(10, v)
+	e.rtp = e.rtp[before:]
+	if got := e.lengths(); len(got) != 3 || !strings.HasPrefix(got[2], "20×") {
+		t.Errorf("who was left alone got %s", got)
+	}
+	for _, x := range []*ear{e, short, stage, other} {
+		x.clean()
+	}
+}
+
+func TestListenersOfASmallRoomKeep20ms(t *testing.T) {
+	h := newHall(t)
+	e, _ := h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	h.seconds(10, v)
+	if got := fmt.Sprint(e.lengths()); got != "[20×500]" {
+		t.Errorf("framed %s", got)
+	}
+}
+
+func TestAudienceMustShrinkByAFifthToBeFramedDown(t *testing.T) {
+	p := Policy{}.complete()
+	f := Framing20
+	for _, step := range []struct {
+		n    int
+		want Framing
+	}{{49, Framing20}, {50, Framing60}, {49, Framing60}, {40, Framing60}, {39, Framing20}, {49, Framing20}} {
+		if f = p.framing(f, step.n); f != step.want {
+			t.Errorf("%d listeners: %d", step.n, f)
+		}
+	}
+	if f := (Policy{Audience: -1}).complete().framing(Framing60, 10000); f != Framing20 {
+		t.Error("merged though it never should")
+	}
+}
+
+func TestLossBringsRedundancyOrShortPackets(t *testing.T) {
+	h := crowd(t)
+	red, redListener := h.ear(ListenerConfig{Class: withRED})
+	bare, bareListener := h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	h.seconds(10, v)
+	tail := func(e *ear) string {
+		all := e.lengths()
+		kind, _, _ := strings.Cut(all[len(all)-1], "×")
+		return kind
+	}
+	told := func(fraction uint8) (string, string) {
+		for range 3 {
+			redListener.Report(h.now, 1000, fraction)
+			bareListener.Report(h.now, 1000, fraction)
+			h.seconds(1, v)
+		}
+		return tail(red), tail(bare)
+	}
+	if r, b := told(someLoss - 1); r != "60" || b != "60" {
+		t.Errorf("no loss to speak of: %s %s", r, b)
+	}
+	if r, b := told(someLoss); r != "60+" || b != "20" {
+		t.Errorf("loss: %s %s", r, b)
+	}
+	if r, b := told(heavyLoss); r != "20++" || b != "20" {
+		t.Errorf("heavy loss: %s %s", r, b)
+	}
+	redListener.Report(h.now, 1003, 255) // no stream of his
+	h.seconds(60, v)
+	if r, b := tail(red), tail(bare); r != "60" || b != "60" {
+		t.Errorf("healed: %s %s", r, b)
+	}
+	red.clean()
+	bare.clean()
+}
+
+func TestFramesThatWaitInVainAreSent(t *testing.T) {
+	h := crowd(t)
+	e, _ := h.ear(ListenerConfig{})
+	h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	h.seconds(12, v)
+	for !h.floor.views[0].pending() {
+		h.say(1, v)
+	}
+	n := len(e.rtp)
+	for range 6 {
+		h.now = h.now.Add(10 * time.Millisecond)
+		h.floor.Expire(h.now)
+	}
+	if len(e.rtp) != n+1 || h.floor.Expire(h.now) {
+		t.Errorf("%d packets", len(e.rtp)-n)
+	}
+	e.clean()
+}
+
+func TestNothingOfARemovedSpeakerIsSent(t *testing.T) {
+	for name, silence := range map[string]func(*hall, *voice){
+		"muted":   func(h *hall, v *voice) { v.sp.SetForward(h.now, false) },
+		"removed": func(h *hall, v *voice) { v.sp.Close(h.now) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := crowd(t)
+			e, l := h.ear(ListenerConfig{Class: withRED})
+			h.ear(ListenerConfig{})
+			v, w := h.voice(1, 30), h.voice(2, 30)
+			l.Report(h.now, 1000, heavyLoss)
+			h.seconds(3, v)
+			l.Report(h.now, 1000, someLoss)
+			h.seconds(30, v)
+			for !h.floor.views[0].pending() {
+				h.say(1, v)
+			}
+			silence(h, v)
+			n := len(e.rtp)
+			if last := e.blocks(e.rtp[n-1]); len(last) != 1 || len(last[0].Payload) != 1 {
+				t.Fatalf("the last packet is no marker: %d blocks", len(last))
+			}
+			h.seconds(1, v, w)
+			for seq := range uint16(200) {
+				l.Nack(h.now.Add(time.Duration(seq)*time.Second), 1000, e.rtp[n-1].SequenceNumber-seq, 0)
+			}
+			for _, p := range e.rtp[n:] {
+				for _, b := range e.blocks(p) {
+					var o opusFrames
+					if err := o.parse(b.Payload); err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range o.cut() { // the other one has only begun to count
+						if len(f) > 8 && (p.CSRC[0] == 1 || binary.BigEndian.Uint64(f) > 1000) {
+							t.Fatal("heard after it")
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestREDOfASpeakerFillsHoles(t *testing.T) {
+	h := newHall(t)
+	e, _ := h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	payload := func(i uint64) []byte {
+		b := append([]byte{0x78}, make([]byte, 20)...)
+		binary.BigEndian.PutUint64(b[1:], i)
+		return b
+	}
+	for i := range 198 {
+		h.now = h.now.Add(20 * time.Millisecond)
+		v.next(1)
+		if i%3 == 1 {
+			continue // lost
+		}
+		v.p.Earlier = []REDBlock{{111, v.p.Timestamp - 960, payload(v.p.Index - 1), false}}
+		v.send(payload(v.p.Index)...)
+	}
+	if len(e.rtp) != 198 || h.counters.Repaired.Load() != 66 {
+		t.Errorf("%d packets, %d repaired", len(e.rtp), h.counters.Repaired.Load())
+	}
+	e.clean()
+	for i, p := range e.rtp {
+		if binary.BigEndian.Uint64(p.Payload[1:]) != uint64(101+i) {
+			t.Fatalf("packet %d is %v", i, p.Payload)
+		}
+	}
+}
+
+// mob is a floor with listeners who come, go and complain, and speakers who
+// lose packets, at random.
+type mob struct {
+	*hall
+	r        *rand.Rand
+	voices   []*voice
+	muted    map[uint32]bool
+	ears     []*member
+	stay     int                  // so many of them stay
+	frames   map[[3]uint32]string // slots, SSRC, timestamp → frame: the same for all of a view
+	truthful bool                 // speakers are not muted, so that nobody may miss a frame
+}
+
+// member is a listener of the mob and what he has heard.
+type member struct {
+	*ear
+	l       *Listener
+	slots   int
+	checked int
+	sent    map[[2]uint32]rtp.Packet // SSRC, sequence number
+	next    map[uint32]uint16
+	heard   map[[2]uint32]bool // SSRC, timestamp of a frame
+}
+
+func (m *mob) join() {
+	c := ListenerConfig{Slots: 1 + 2*m.r.IntN(2), Stage: m.r.IntN(8) == 0, Longest: Framing(m.r.IntN(4))}
+	if m.r.IntN(2) == 0 {
+		c.Class = withRED
+	}
+	m.add(c)
+}
+
+func (m *mob) add(c ListenerConfig) {
+	e, l := m.ear(c)
+	m.ears = append(m.ears, &member{ear: e, l: l, slots: c.Slots, sent: map[[2]uint32]rtp.Packet{}, next: map[uint32]uint16{}, heard: map[[2]uint32]bool{}})
+}
+
+// step is 20 ms.
+func (m *mob) step() {
+	m.now = m.now.Add(10 * time.Millisecond)
+	m.floor.Expire(m.now)
+	m.now = m.now.Add(10 * time.Millisecond)
+	for _, v := range m.voices {
+		v.next(1)
+		switch m.r.IntN(60) {
+		case 0: // lost
+			continue
+		case 1: // a pause
+			v.send(0x78)
+			v.p.Timestamp += 960 * uint32(m.r.IntN(20))
+			continue
+		case 2:
+			v.p.Level = []uint8{20, 40, 50, 127}[m.r.IntN(4)]
+		}
+		b := append([]byte{0x78}, make([]byte, 9+m.r.IntN(60))...)
+		binary.BigEndian.PutUint64(b[1:], v.p.Index)
+		b[9] = byte(v.sp.csrc)
+		v.send(b...)
+	}
+	m.checkAll()
+	m.disturb()
+	m.floor.Expire(m.now)
+	if m.r.IntN(25) == 0 {
+		m.floor.Sweep(m.now)
+	}
+	m.checkAll()
+}
+
+func (m *mob) checkAll() {
+	m.t.Helper()
+	for _, e := range m.ears {
+		m.check(e)
+	}
+}
+
+func (m *mob) disturb() {
+	x := m.ears[m.r.IntN(len(m.ears))]
+	switch m.r.IntN(40) {
+	case 0:
+		m.join()
+	case 1:
+		if more := len(m.ears) - m.stay; more > 0 {
+			k := m.stay + m.r.IntN(more)
+			m.ears[k].l.Close()
+			m.ears = append(m.ears[:k], m.ears[k+1:]...)
+		}
+	case 2:
+		x.l.SetStage(m.now, m.r.IntN(2) == 0)
+	case 3:
+		x.l.Report(m.now, 1000, byte(m.r.IntN(60)))
+	case 4, 5:
+		x.l.Nack(m.now, 1000, x.next[1000]-uint16(m.r.IntN(80)), uint16(m.r.Uint32()))
+	case 6:
+		if !m.truthful {
+			v := m.voices[m.r.IntN(len(m.voices))]
+			m.muted[v.sp.csrc] = !m.muted[v.sp.csrc]
+			v.sp.SetForward(m.now, !m.muted[v.sp.csrc])
+		}
+	}
+}
+
+// check looks at what a listener got since the last look.
+func (m *mob) check(e *member) {
+	m.t.Helper()
+	for ; e.checked < len(e.rtp); e.checked++ {
+		p := e.rtp[e.checked]
+		key := [2]uint32{p.SSRC, uint32(p.SequenceNumber)}
+		if before, again := e.sent[key]; again { // sent again: the same bytes, or the nonce is used twice
+			if !bytes.Equal(before.Payload, p.Payload) || before.Timestamp != p.Timestamp || before.PayloadType != p.PayloadType || before.Marker != p.Marker || before.CSRC[0] != p.CSRC[0] {
+				m.t.Fatal("one sequence number for two packets")
+			}
+			if m.muted[p.CSRC[0]] && len(p.Payload) > 2 {
+				m.t.Fatal("sent again though muted")
+			}
+			continue
+		}
+		if next, ok := e.next[p.SSRC]; ok && p.SequenceNumber != next {
+			m.t.Fatalf("sequence number %d instead of %d", p.SequenceNumber, next)
+		}
+		e.sent[key], e.next[p.SSRC] = p, p.SequenceNumber+1
+		blocks := e.blocks(p)
+		for _, b := range blocks {
+			m.hears(e, p, b)
+		}
+	}
+}
+
+// hears looks at one block: the frames in it are those that everybody of the view hears at these times.
+func (m *mob) hears(e *member, p rtp.Packet, b REDBlock) {
+	m.t.Helper()
+	var o opusFrames
+	if err := o.parse(b.Payload); err != nil {
+		m.t.Fatal(err)
+	}
+	for i, f := range o.cut() {
+		ts := b.Timestamp + uint32(960*i)
+		at := [3]uint32{uint32(e.slots), p.SSRC, ts}
+		if was, ok := m.frames[at]; ok && was != string(f) {
+			m.t.Fatalf("two frames at %v", at)
+		}
+		m.frames[at] = string(f)
+		if len(f) > 8 && uint32(f[8]) != p.CSRC[0] && b.Primary {
+			m.t.Fatalf("a frame of %d under the name of %d", f[8], p.CSRC[0])
+		}
+		if len(f) > 8 && m.muted[uint32(f[8])] {
+			m.t.Fatal("heard though muted")
+		}
+		if b.Primary && e.heard[[2]uint32{p.SSRC, ts}] {
+			m.t.Fatalf("the frame at %d came twice", ts)
+		}
+		e.heard[[2]uint32{p.SSRC, ts}] = e.heard[[2]uint32{p.SSRC, ts}] || b.Primary
+	}
+}
+
+func TestSwitchesLossesJoinsAndRemovalsLeaveNoGap(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			h := newHall(t)
+			h.floor.policy = Policy{Audience: 5, Learn: 300 * time.Millisecond, Step: 200 * time.Millisecond}
+			m := &mob{hall: h, r: rand.New(rand.NewPCG(seed, 3)), muted: map[uint32]bool{}, frames: map[[3]uint32]string{}, truthful: seed%2 == 0}
+			for csrc := range uint32(4) {
+				m.voices = append(m.voices, h.voice(csrc+1, 30))
+			}
+			for _, longest := range []Framing{Framing20, Framing60} {
+				m.add(ListenerConfig{Slots: 1, Longest: longest, Class: withRED})
+				m.add(ListenerConfig{Slots: 3, Longest: longest, Class: withRED})
+			}
+			m.stay = len(m.ears)
+			for i := range 2500 {
+				m.step()
+				if i%7 == 0 {
+					m.ears[m.r.IntN(m.stay)].l.Report(h.now, 1000, byte(m.r.IntN(200)))
+				}
+			}
+			if h.counters.Reforms.Load() < 15 || h.counters.Resent.Load() < 30 {
+				t.Errorf("only %d switches, %d resent", h.counters.Reforms.Load(), h.counters.Resent.Load())
+			}
+			if !m.truthful {
+				return
+			}
+			h.now = h.now.Add(time.Second)
+			h.floor.Expire(h.now)
+			m.checkAll()
+			for _, e := range m.ears[:m.stay] {
+				missing := 0
+				for at := range m.frames {
+					if at[0] == uint32(e.slots) && !e.heard[[2]uint32{at[1], at[2]}] {
+						missing++
+					}
+				}
+				if missing > 0 {
+					t.Errorf("%d of %d frames are missing", missing, len(m.frames))
+				}
+			}
+		})
+	}
+}
+
+func TestFlusherSendsWhatWaitsAndSleepsOtherwise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flusher := NewFlusher(time.Now)
+		ctx, stop := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { flusher.Run(ctx) })
+		defer done.Wait()
+		defer stop()
+		var counters Counters
+		f := NewFloor(FloorConfig{Socket: testSocket(t), Counters: &counters, SSRC: 1000, Policy: Policy{Audience: 1}, Flusher: flusher})
+		f.AddListener(ListenerConfig{Keys: randomKeys(AES128GCM), Class: withRED, Slots: 3, Sink: null{}})
+		sp := f.AddSpeaker(1, true)
+		p := Packet{SSRC: 1, Level: 30, Payload: []byte{speech, 1, 2, 3}}
+		for i := range 12 * 50 {
+			time.Sleep(20 * time.Millisecond)
+			p.Index++
+			p.Timestamp += 960
+			sp.Forward(time.Now(), p)
+			if i%50 == 0 {
+				f.Sweep(time.Now())
+			}
+		}
+		for range 3 {
+			p.Index++
+			p.Timestamp += 960
+			sp.Forward(time.Now(), p)
+		}
+		p.Index++
+		p.Timestamp += 960
+		sp.Forward(time.Now(), p)
+		before := counters.Sent.Load()
+		time.Sleep(80 * time.Millisecond)
+		synctest.Wait()
+		if got := counters.Sent.Load() - before; got != 1 {
+			t.Errorf("%d packets", got)
+		}
+	})
+}

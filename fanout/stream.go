@@ -1,0 +1,200 @@
+package fanout
+
+import "time"
+
+// form is how the listeners of a slot get its frames: how many in one packet, and how
+// many earlier packets each one repeats (RED, RFC 2198).
+type form struct {
+	framing  Framing
+	distance uint8
+	blocks   uint8 // with a distance: the payload type of what is in the blocks
+}
+
+const (
+	// cacheLen is how many packets of a stream can be sent again: 1.28 s of 20 ms frames.
+	cacheLen = 64
+	// firstIndex is the index of a stream's first packet. The first sequence number of
+	// a listener is firstSequence, so that his rollover counter starts at zero.
+	firstIndex    = 1 << 16
+	firstSequence = 1000
+	// maxBuilt bounds the payloads that we make longer than they came, so that
+	// they fit into every path's datagrams (RFC 8200 §5: at least 1280 bytes).
+	maxBuilt = 1150
+)
+
+// frame is what a stream sends in one packet: what all its listeners share.
+type frame struct {
+	index     uint32
+	timestamp uint32
+	csrc      uint32
+	marker    bool
+	voice     bool
+	level     uint8
+	payload   []byte
+}
+
+// entry is one packet in a stream's cache. Index 0 is never used: the place is empty.
+type entry struct {
+	frame
+	data []byte // frame.payload lies here; grows to the largest packet it has held
+}
+
+// stream is a slot in one form. Its indices have no gaps whatever happens to the
+// speaker's packets, so that a listener's reports tell of his own path only.
+type stream struct {
+	merger *Merger
+	red    *REDEncoder // nil: the form repeats nothing
+
+	packets uint32 // for sender reports
+	octets  uint32
+
+	cache [cacheLen]entry
+}
+
+func (s *stream) init(f form) {
+	s.merger = NewMerger(f.framing, maxBuilt)
+	s.merger.sequence = firstIndex
+	if f.distance > 0 {
+		s.red = NewREDEncoder(f.blocks, int(f.distance), maxBuilt)
+	}
+}
+
+// next is the index of the next packet.
+func (s *stream) next() uint32 { return s.merger.sequence }
+
+// keep takes what the Merger has handed out as the packet to send. What it returns
+// does not change until its place in the cache is used again: a sequence
+// number sent twice carries the same bytes.
+func (s *stream) keep(p *OpusPacket) *frame {
+	e := &s.cache[p.Sequence%cacheLen]
+	e.data = e.data[:0]
+	if s.red != nil {
+		e.data = s.red.Append(e.data, p.Timestamp, p.Payload)
+	} else {
+		e.data = append(e.data, p.Payload...)
+	}
+	e.frame = frame{
+		index: p.Sequence, timestamp: p.Timestamp, csrc: p.Source,
+		marker: p.Marker, voice: p.Voice, level: p.Level, payload: e.data,
+	}
+	s.packets++
+	s.octets += uint32(len(e.data))
+	return &e.frame
+}
+
+// cached is the packet with an index, or nil when it is gone or never came.
+func (s *stream) cached(index uint32) *frame {
+	if e := &s.cache[index%cacheLen]; index != 0 && e.index == index {
+		return &e.frame
+	}
+	return nil
+}
+
+// forget throws away what has not been sent yet or could be sent again of a speaker.
+func (s *stream) forget(csrc uint32) {
+	if s.merger.source == csrc {
+		s.merger.Discard()
+	}
+	if s.red != nil {
+		s.red.Forget()
+	}
+	for i := range s.cache {
+		if s.cache[i].csrc == csrc {
+			s.cache[i].index = 0
+		}
+	}
+}
+
+// rendition is a view in one form: a stream for each slot, and those who receive them.
+type rendition struct {
+	form    form
+	streams []stream
+	groups  []*group // listeners by class
+}
+
+func newRendition(f form, slots int) *rendition {
+	r := &rendition{form: f, streams: make([]stream, slots)}
+	for i := range r.streams {
+		r.streams[i].init(f)
+	}
+	return r
+}
+
+// pending says whether a frame waits to be merged.
+func (r *rendition) pending() bool {
+	for i := range r.streams {
+		if r.streams[i].merger.Pending() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// sendLocked gives a packet of slot i to every rendition of the view. It reports
+// false when none of them needs it.
+func (f *Floor) sendLocked(b *batch, v *view, i int, p OpusPacket, now time.Time) bool {
+	taken := false
+	for _, r := range v.renditions {
+		out, err := r.streams[i].merger.Push(f.merged[:0], p, now)
+		f.emitLocked(b, v, r, i, out)
+		taken = taken || err == nil
+		f.waits = f.waits || r.streams[i].merger.Pending() > 0
+	}
+	return taken
+}
+
+// flushLocked sends what waits in a view.
+func (f *Floor) flushLocked(b *batch, v *view) {
+	for _, r := range v.renditions {
+		for i := range r.streams {
+			f.emitLocked(b, v, r, i, r.streams[i].merger.Flush(f.merged[:0]))
+		}
+	}
+}
+
+// emitLocked seals packets of slot i for every listener of a rendition.
+func (f *Floor) emitLocked(b *batch, v *view, r *rendition, i int, packets []OpusPacket) {
+	ssrc := f.SSRC(i)
+	for k := range packets {
+		e := r.streams[i].keep(&packets[k])
+		sent := 0
+		for _, g := range r.groups {
+			h := g.class.header(&b.hdr, r.form, ssrc, e)
+			for k := range g.outs {
+				o := &g.outs[k]
+				if o.hides(e) {
+					o.base[i]++ // as if it had never been: no gap in his sequence numbers
+					o.since[i] = e.index + 1
+					continue
+				}
+				f.deliver(b, o, i, h, ssrc, e)
+				sent++
+			}
+		}
+		f.counters.Sent.Add(int64(sent))
+	}
+}
+
+// Expire sends what has waited long enough for frames that do not come, and tells
+// whether something waits still. See Flusher.
+func (f *Floor) Expire(now time.Time) (waits bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.sock.take()
+	defer f.sock.put(b)
+	f.waits = false
+	for _, v := range f.views {
+		for _, r := range v.renditions {
+			for i := range r.streams {
+				m := r.streams[i].merger
+				if m.Pending() > 0 {
+					f.emitLocked(b, v, r, i, m.Expire(f.merged[:0], now))
+					f.waits = f.waits || m.Pending() > 0
+				}
+			}
+		}
+	}
+	f.queued = f.waits
+	f.departLocked(b)
+	return f.waits
+}
