@@ -4,20 +4,21 @@ import { type AudioOutput, slots } from './audio-output.svelte'
 import { type LinkState, MediaLink } from './media-link'
 
 /**
- * Delay that the jitter buffer aims at, in milliseconds; 0 leaves it to the browser.
- * Frames of 20 ms need nothing; before a server merges frames to 60 ms this must be at least 60.
+ * Delay that the jitter buffer aims at in the audience, in milliseconds. The server sends a large
+ * audience 60 ms of sound in a packet: with less than this the first such packet comes too late.
  */
-const jitterBufferTarget = 0
+const audienceTarget = 60
 
 export class Listening {
   state = $state<LinkState>('idle')
   private readonly link: MediaLink
+  private isOnStage = false
 
   constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void) {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
-      prepare: (connection) => prepare(connection, output),
+      prepare: (connection) => this.prepare(connection, output),
       mayReturn,
       changed: (state) => (this.state = state),
       refused,
@@ -45,14 +46,22 @@ export class Listening {
   get connection(): RTCPeerConnection | null {
     return this.link.connection
   }
-}
 
-function prepare(connection: RTCPeerConnection, output: AudioOutput): void {
-  const transceivers = Array.from({ length: slots }, () => connection.addTransceiver('audio', { direction: 'recvonly' }))
-  connection.addEventListener('track', (event) => {
-    if (jitterBufferTarget > 0 && 'jitterBufferTarget' in event.receiver) {
-      Object.assign(event.receiver, { jitterBufferTarget })
-    }
-    output.attach(transceivers.indexOf(event.transceiver), event.track)
-  })
+  /** On stage every millisecond counts: there the browser decides how much it delays. */
+  place(isOnStage: boolean): void {
+    this.isOnStage = isOnStage
+    for (const receiver of this.receivers()) this.aim(receiver)
+  }
+
+  private aim(receiver: RTCRtpReceiver): void {
+    if ('jitterBufferTarget' in receiver) Object.assign(receiver, { jitterBufferTarget: this.isOnStage ? null : audienceTarget })
+  }
+
+  private prepare(connection: RTCPeerConnection, output: AudioOutput): void {
+    const transceivers = Array.from({ length: slots }, () => connection.addTransceiver('audio', { direction: 'recvonly' }))
+    connection.addEventListener('track', (event) => {
+      this.aim(event.receiver)
+      output.attach(transceivers.indexOf(event.transceiver), event.track)
+    })
+  }
 }

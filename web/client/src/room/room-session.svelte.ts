@@ -106,6 +106,7 @@ export class RoomSession {
     if (this.phase !== 'entering') return
     $effect.root(() => {
       this.state = this.stateOf(view) // apart from the page that is open now: the room outlives it
+      $effect(() => this.listening.place(this.state?.isOnStage === true))
     })
     this.phase = 'in'
     this.listening.start()
