@@ -24,6 +24,7 @@ type serveCommand struct {
 	Advertise    []netip.Addr   `env:"BESEDKA_ADVERTISE" help:"Addresses told to browsers (behind a one-to-one NAT)."`
 	Metrics      string         `default:"127.0.0.1:9464" env:"BESEDKA_METRICS" help:"Address of Prometheus metrics; empty for none."`
 	TrustedProxy []netip.Prefix `env:"BESEDKA_TRUSTED_PROXY" help:"Networks of proxies whose X-Forwarded-For is believed."`
+	LongPackets  int            `default:"50" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which the audience gets fewer, longer packets (40 ms of delay); -1 for never."`
 	NoGuests     bool           `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
 }
 

@@ -16,6 +16,7 @@ import (
 	"besedka"
 	"besedka/account"
 	"besedka/db"
+	"besedka/fanout"
 	"besedka/i18n"
 	"besedka/live"
 	"besedka/media"
@@ -65,7 +66,7 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	p.live = live.New(live.Config{Outbox: p.db, Now: time.Now, Log: log})
 	p.db.OnCommit(p.live.Wake)
 	p.media, err = media.Listen(media.Config{Listen: c.Media, Advertise: c.Advertise, Now: time.Now, Random: rand.Reader, Log: log,
-		OnSession: p.session})
+		OnSession: p.session, Framing: fanout.Policy{Audience: c.LongPackets}})
 	if err != nil {
 		return nil, fmt.Errorf("media on %s: %w", c.Media, err)
 	}
