@@ -79,7 +79,8 @@ var rules = map[string]rule{
 			"besedka/media", "besedka/turn", "besedka/door", "besedka/live", "besedka/web", "besedka/load"},
 	},
 	"besedka/bench": {}, "besedka/bench/run": {ours: []string{"besedka/bench", "besedka/load"}},
-	"besedka/bench/pion": {}, "besedka/test": {ours: []string{"besedka", "besedka/load"}},
+	"besedka/bench/pion": {}, "besedka/test/relay": {}, "besedka/test/relay/run": {ours: []string{"besedka/test/relay"}},
+	"besedka/test": {ours: []string{"besedka", "besedka/load"}},
 }
 
 // direct lists the packages whose rule speaks of their own import lines, because
