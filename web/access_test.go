@@ -25,7 +25,7 @@ var forStrangers = map[string]bool{
 var forGuests = map[string]bool{
 	"GET /me": true, "DELETE /sessions/current": true, "GET /rooms/{room}": true, "PUT /rooms/{room}/seat": true, "DELETE /rooms/{room}/seat": true,
 	"POST /rooms/{room}/whep": true, "POST /rooms/{room}/whip": true, "DELETE /rooms/{room}/sessions/{session}": true,
-	"PATCH /rooms/{room}/sessions/{session}": true, "GET /events": true,
+	"PATCH /rooms/{room}/sessions/{session}": true, "GET /events": true, "GET /rooms/{room}/ice-servers": true,
 }
 
 // allRoutes lists the API out of its own document.

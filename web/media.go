@@ -59,6 +59,7 @@ func (s *Server) mediaOptions(w http.ResponseWriter, r *http.Request) {
 		h.Set("Accept-Patch", typeTrickle)
 	} else {
 		h.Set("Accept-Post", typeSDP)
+		s.linkRelay(h, roomOf(r), callerOf(r.Context()))
 	}
 	h.Set("Allow", methods)
 	h.Set("Access-Control-Allow-Methods", methods)
@@ -153,6 +154,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, dir media.Direct
 	h.Set("Content-Type", typeSDP)
 	h.Set("Location", apiBase+"/rooms/"+string(room)+"/sessions/"+string(session.ID))
 	h.Set("ETag", sessionTag(session.ID))
+	s.linkRelay(h, room, c)
 	w.WriteHeader(http.StatusCreated)
 	_, _ = w.Write(session.SDP) // a client that is gone will not connect: the session is reaped
 }

@@ -12,6 +12,7 @@ import (
 	"besedka/live"
 	"besedka/media"
 	"besedka/room"
+	"besedka/turn"
 )
 
 // metrics are what the operator may watch. They stand on a listener of their own,
@@ -58,6 +59,7 @@ type figures struct {
 	live  live.Stats
 	media media.Stats
 	rooms room.Stats
+	turn  turn.Stats
 }
 
 // known is the table of figures that are published.
@@ -89,6 +91,13 @@ var known = []figure{
 	{"besedka_media_rtp_sent_total", "Packets sealed for listeners.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Sent }},
 	{"besedka_media_rtp_resent_total", "Packets sent again for a NACK.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Resent }},
 	{"besedka_media_dropped_slow_total", "Packets not sent because the listener was too slow.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropSlow }},
+	{"besedka_turn_allocations", "Relayed connections.", prometheus.GaugeValue, func(f *figures) int64 { return f.turn.Allocations }},
+	{"besedka_turn_waiting", "TURN connections without an allocation.", prometheus.GaugeValue, func(f *figures) int64 { return f.turn.Waiting }},
+	{"besedka_turn_allocations_total", "Relayed connections made.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.Opened }},
+	{"besedka_turn_auth_refused_total", "TURN requests without a valid credential.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.AuthRefused }},
+	{"besedka_turn_peers_refused_total", "TURN requests for another peer than our media.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.PeerRefused }},
+	{"besedka_turn_over_quota_total", "Relayed connections refused for want of room.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.OverQuota }},
+	{"besedka_turn_packets_dropped_total", "Packets beyond a relayed connection's budget.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.Dropped }},
 	{"besedka_media_send_errors_total", "Packets that the system did not take.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropSendError }},
 }
 
@@ -101,6 +110,9 @@ type statistics struct{ *Server }
 // Collect reads all figures at once.
 func (s *statistics) Collect(to chan<- prometheus.Metric) {
 	f := figures{live: s.Live.Stats(), media: s.Media.Stats(), rooms: s.Rooms.Stats()}
+	if s.Relay != nil {
+		f.turn = s.Relay.Stats()
+	}
 	for _, k := range known {
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(k.name, k.help, nil, nil), k.kind, float64(k.value(&f)))
 	}

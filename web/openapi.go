@@ -95,6 +95,7 @@ func sdpAnswer() map[string]*huma.Response {
 		Headers: headers(map[string]string{
 			"Location": "The session: DELETE ends it.",
 			"ETag":     "The tag of the ICE session, for If-Match.",
+			"Link":     "The relay, one for each URL, with rel=ice-server (RFC 9725 section 4.6); absent where there is none.",
 		}),
 		Content: map[string]*huma.MediaType{typeSDP: {Schema: text("The SDP answer.")}},
 	}}

@@ -77,6 +77,8 @@ func (s *Server) routes() {
 	on(s, byMembers, "POST /rooms/{room}/heir/decline", 204, "decline-heir", "Do not become host", s.declineHeir)
 	on(s, byStrangers, "POST /rooms/{room}/guests", 201, "guest", "A token to listen without an account", s.guest)
 
+	on(s, byGuests, "GET /rooms/{room}/ice-servers", 200, "ice-servers", "The relay for networks that let no media through", s.iceServers)
+
 	s.plain(byGuests, whepPattern, s.whep, opWHEP)
 	s.plain(byGuests, whipPattern, s.whip, opWHIP)
 	s.plain(byGuests, hangUpPattern, s.hangUp, opHangUp)

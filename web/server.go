@@ -38,6 +38,10 @@ type Deps struct {
 	Media    *media.Server
 	Live     *live.Hub
 
+	// Relay is nil where there is no TURN; RelayURLs are where clients find it.
+	Relay     Relay
+	RelayURLs []string
+
 	// Ping says whether the database answers.
 	Ping func(context.Context) error
 

@@ -18,7 +18,8 @@ import (
 // serveCommand starts the server.
 type serveCommand struct {
 	storage
-	Listen       string         `default:"127.0.0.1:8080" env:"BESEDKA_LISTEN" help:"Address of HTTP."`
+	ways
+	Listen       string         `default:"127.0.0.1:8080" env:"BESEDKA_LISTEN" help:"Address of HTTP, or of HTTPS with a certificate."`
 	URL          string         `default:"http://localhost:8080" env:"BESEDKA_URL" help:"The address people type; links are made from it."`
 	Media        netip.AddrPort `default:"127.0.0.1:7882" env:"BESEDKA_MEDIA" help:"Address of the media, UDP and TCP."`
 	Advertise    []netip.Addr   `env:"BESEDKA_ADVERTISE" help:"Addresses told to browsers (behind a one-to-one NAT)."`
@@ -36,6 +37,9 @@ func (c *serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 	public, err := url.Parse(c.URL)
 	if err != nil || public.Host == "" || public.Scheme != "http" && public.Scheme != "https" {
 		return fmt.Errorf("--url must be like https://talk.example.org, not %q", c.URL)
+	}
+	if err := c.check(public); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err

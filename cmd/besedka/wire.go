@@ -22,6 +22,7 @@ import (
 	"besedka/media"
 	"besedka/room"
 	"besedka/social"
+	"besedka/turn"
 	"besedka/web"
 )
 
@@ -42,9 +43,12 @@ type program struct {
 	rooms    *room.Service
 	live     *live.Hub
 	media    *media.Server
+	turn     *turn.Server // or nil
 	web      *web.Server
-	public   net.Listener
-	metrics  net.Listener // or nil
+
+	public    net.Listener
+	metrics   net.Listener // or nil
+	turnPlain net.Listener // or nil
 }
 
 // newProgram opens everything that c asks for. On an error nothing stays open.
@@ -65,12 +69,19 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	graph := social.New(p.db)
 	p.live = live.New(live.Config{Outbox: p.db, Now: time.Now, Log: log})
 	p.db.OnCommit(p.live.Wake)
-	p.media, err = media.Listen(media.Config{Listen: c.Media, Advertise: c.Advertise, Now: time.Now, Random: rand.Reader, Log: log,
+	advertise, err := c.advertised()
+	if err != nil {
+		return nil, fmt.Errorf("addresses to advertise: %w", err)
+	}
+	p.media, err = media.Listen(media.Config{Listen: c.Media, Advertise: advertise, Now: time.Now, Random: rand.Reader, Log: log,
 		OnSession: p.session, Framing: fanout.Policy{Audience: c.LongPackets}})
 	if err != nil {
 		return nil, fmt.Errorf("media on %s: %w", c.Media, err)
 	}
-	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media}, Announce: p.live,
+	if err = p.openRelay(c, advertise, log); err != nil {
+		return nil, err
+	}
+	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Announce: p.live,
 		Now: time.Now, Random: rand.Reader, Log: log})
 	p.accounts.OnRevoke(p.revoked)
 	if err = p.rooms.Recover(ctx); err != nil {
@@ -80,10 +91,16 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, err
 	}
-	p.web = web.New(web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Ping: p.db.Check,
-		URL: public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log})
-	p.public, p.metrics, err = c.listeners(log)
-	return p, err
+	deps := web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Ping: p.db.Check,
+		URL: public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log}
+	if p.turn != nil {
+		deps.Relay, deps.RelayURLs = p.turn, c.urls(public, p.turnPlain)
+	}
+	p.web = web.New(deps)
+	if p.public, p.metrics, err = c.listeners(log); err != nil {
+		return nil, err
+	}
+	return p, p.behindDoor(c, log)
 }
 
 // newAccounts makes the accounts of an instance that people reach at link.
@@ -132,27 +149,11 @@ func (p *program) session(e media.Event) {
 // revoked takes everything that the credential holds: sound first, then streams, then the seat.
 func (p *program) revoked(credential besedka.CredentialID, _ besedka.ParticipantID) {
 	p.media.CloseCredential(credential)
+	if p.turn != nil {
+		p.turn.CloseCredential(credential)
+	}
 	p.live.CloseCredential(credential)
 	p.rooms.LeaveCredential(context.Background(), credential)
-}
-
-// gate is the media plane as rooms know it.
-type gate struct{ media *media.Server }
-
-// Grant gives a participant what he may do with media.
-func (g gate) Grant(r besedka.RoomID, who besedka.ParticipantID, may room.Grant) {
-	g.media.Grant(r, who, media.Grant(may))
-}
-
-// Revoke takes it away; nothing is sent or forwarded when it returns.
-func (g gate) Revoke(r besedka.RoomID, who besedka.ParticipantID) { g.media.Revoke(r, who) }
-
-// Close revokes everything of a room.
-func (g gate) Close(r besedka.RoomID) { g.media.EndRoom(r) }
-
-// CloseOthers ends the participant's sessions that another credential made.
-func (g gate) CloseOthers(r besedka.RoomID, who besedka.ParticipantID, keep besedka.CredentialID) {
-	g.media.CloseOthers(r, who, keep)
 }
 
 // run serves until ctx ends or a part fails, and waits for every part.
@@ -174,6 +175,9 @@ func (p *program) run(ctx context.Context) error {
 	start(p.live.Run)
 	start(p.prune)
 	start(func(ctx context.Context) error { return serveHTTP(ctx, p.web.HTTPServer(), p.public) })
+	if p.turnPlain != nil {
+		start(p.relay)
+	}
 	if p.metrics != nil {
 		s := &http.Server{Handler: p.web.MetricsHandler(), ReadHeaderTimeout: shutdownGrace}
 		start(func(ctx context.Context) error { return serveHTTP(ctx, s, p.metrics) })
@@ -222,13 +226,16 @@ func (p *program) prune(ctx context.Context) error {
 // close closes what newProgram opened.
 func (p *program) close() error {
 	var all []error
-	for _, l := range []net.Listener{p.public, p.metrics} {
+	for _, l := range []net.Listener{p.public, p.metrics, p.turnPlain} {
 		if l == nil {
 			continue
 		}
 		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			all = append(all, err)
 		}
+	}
+	if p.turn != nil {
+		all = append(all, p.turn.Close())
 	}
 	if p.media != nil {
 		all = append(all, p.media.Close())

@@ -370,6 +370,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rooms/{room}/ice-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The relay for networks that let no media through */
+        get: operations["ice-servers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rooms/{room}/invites": {
         parameters: {
             query?: never;
@@ -735,6 +752,21 @@ export interface components {
         HandInputBody: {
             /** @description What it is about; at most 80 characters. */
             note?: string;
+        };
+        IceServer: {
+            credential: string;
+            /** @description turn: and turns: URLs (RFC 7065). */
+            urls: string[];
+            username: string;
+        };
+        IceServers: {
+            /**
+             * Format: date-time
+             * @description Until when a new connection may be made with them; one that is made may go on.
+             */
+            expires_at: string;
+            /** @description Empty where there is no relay. UDP and TCP need none: they are in the answer. */
+            ice_servers: components["schemas"]["IceServer"][];
         };
         Instance: {
             /** @description Rooms may let guests listen. */
@@ -1825,6 +1857,37 @@ export interface operations {
             };
         };
     };
+    "ice-servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IceServers"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pick: {
         parameters: {
             query?: never;
@@ -2408,6 +2471,8 @@ export interface operations {
                 headers: {
                     /** @description The tag of the ICE session, for If-Match. */
                     ETag?: string;
+                    /** @description The relay, one for each URL, with rel=ice-server (RFC 9725 section 4.6); absent where there is none. */
+                    Link?: string;
                     /** @description The session: DELETE ends it. */
                     Location?: string;
                     [name: string]: unknown;
@@ -2476,6 +2541,8 @@ export interface operations {
                 headers: {
                     /** @description The tag of the ICE session, for If-Match. */
                     ETag?: string;
+                    /** @description The relay, one for each URL, with rel=ice-server (RFC 9725 section 4.6); absent where there is none. */
+                    Link?: string;
                     /** @description The session: DELETE ends it. */
                     Location?: string;
                     [name: string]: unknown;
