@@ -1,7 +1,7 @@
 /** The way down: three audio slots by WHEP. A listener is never asked for the microphone. */
 import type { Client, Problem } from '../api/client'
 import { type AudioOutput, slots } from './audio-output.svelte'
-import { type LinkState, MediaLink } from './media-link'
+import { type LinkState, MediaLink, relayOf } from './media-link'
 
 /**
  * Delay that the jitter buffer aims at in the audience, in milliseconds. The server sends a large
@@ -18,6 +18,7 @@ export class Listening {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
+      relay: relayOf(client, room),
       prepare: (connection) => this.prepare(connection, output),
       mayReturn,
       changed: (state) => (this.state = state),

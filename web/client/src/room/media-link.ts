@@ -1,6 +1,8 @@
 /**
  * One WHIP or WHEP session (RFC 9725), kept alive: when the connection is lost, a new one is made in its place, with growing pauses,
  * until it is stopped or the server refuses for good. The server keeps the seat meanwhile.
+ *
+ * UDP and TCP are in the server's answer and are tried first; where a network lets neither through, the relay on the HTTPS port is.
  */
 import { type Client, Problem } from '../api/client'
 import { backoff } from '../backoff'
@@ -10,6 +12,8 @@ export type LinkState = 'idle' | 'connecting' | 'live' | 'lost'
 
 /** A connection that is not up after this long is given up and made anew. */
 const connectLimit = 8000
+/** A connection without the relay that is not up after this long is made anew with it. */
+const directLimit = 3000
 /** 'disconnected' may heal by itself; after this long it is treated as lost. */
 const healLimit = 700
 
@@ -17,6 +21,8 @@ export interface LinkOptions {
   client: Client
   /** Path of the endpoint under the API: /rooms/{room}/whep or …/whip. */
   endpoint: string
+  /** Asks for the relay; empty if there is none. */
+  relay?(): Promise<RTCIceServer[]>
   /** Adds transceivers and listens for tracks, on every new connection. */
   prepare(connection: RTCPeerConnection): void
   /** Asked before a lost connection is made anew; false ends the link. Throws if it cannot tell, which counts as a failed try. */
@@ -28,11 +34,17 @@ export interface LinkOptions {
   refused(problem: Problem): void
 }
 
+/** The relay of a room, for MediaLink. */
+export function relayOf(client: Client, room: string): () => Promise<RTCIceServer[]> {
+  return async () => (await client.call<{ ice_servers: RTCIceServer[] }>('GET', `/rooms/${encodeURIComponent(room)}/ice-servers`)).ice_servers
+}
+
 export class MediaLink {
   connection: RTCPeerConnection | null = null
   state: LinkState = 'idle'
   private location: string | null = null
   private etag: string | null = null
+  private isRelayed = false
   private attempt = 0
   private generation = 0
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -68,6 +80,7 @@ export class MediaLink {
   }
 
   private readonly networkBack = (): void => {
+    this.isRelayed = false
     if (this.state === 'lost') this.again(0)
     else void this.verify()
   }
@@ -89,10 +102,12 @@ export class MediaLink {
   private async connect(): Promise<void> {
     const generation = ++this.generation
     const isCurrent = () => generation === this.generation
-    const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: [] })
+    const iceServers = this.isRelayed ? await this.askRelay() : []
+    if (!isCurrent()) return
+    const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers })
     this.connection = connection
     connection.addEventListener('connectionstatechange', () => isCurrent() && this.follow(connection))
-    this.timer = setTimeout(() => isCurrent() && this.lose(), connectLimit)
+    this.timer = iceServers.length > 0 ? setTimeout(() => isCurrent() && this.lose(), connectLimit) : setTimeout(() => isCurrent() && void this.resort(), directLimit)
     try {
       this.options.prepare(connection)
       const offer = await connection.createOffer()
@@ -110,6 +125,25 @@ export class MediaLink {
     }
   }
 
+  /** The direct ways take too long: takes the relay if there is one, and waits on if not. */
+  private async resort(): Promise<void> {
+    const generation = this.generation
+    const servers = await this.askRelay()
+    if (generation !== this.generation || this.connection?.connectionState === 'connected') return
+    if (servers.length === 0 && this.connection?.connectionState === 'failed') return this.lose()
+    if (servers.length === 0) {
+      this.timer = setTimeout(() => generation === this.generation && this.lose(), connectLimit - directLimit)
+      return
+    }
+    this.isRelayed = true
+    this.drop()
+    void this.connect()
+  }
+
+  private async askRelay(): Promise<RTCIceServer[]> {
+    return (await this.options.relay?.().catch(() => [])) ?? []
+  }
+
   private follow(connection: RTCPeerConnection): void {
     switch (connection.connectionState) {
       case 'connected':
@@ -122,6 +156,13 @@ export class MediaLink {
         this.timer = setTimeout(() => this.connection === connection && this.lose(), healLimit)
         break
       case 'failed':
+        if (!this.isRelayed && this.state !== 'live') {
+          clearTimeout(this.timer)
+          void this.resort()
+          break
+        }
+        this.lose()
+        break
       case 'closed':
         this.lose()
     }
@@ -137,6 +178,7 @@ export class MediaLink {
   }
 
   private lose(): void {
+    if (this.state !== 'live') this.isRelayed = false
     this.again(backoff(this.attempt++))
   }
 

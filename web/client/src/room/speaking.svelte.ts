@@ -1,6 +1,6 @@
 /** The way up: the microphone by WHIP. Asked for only when the person taps unmute. */
 import type { Client, Problem } from '../api/client'
-import { type LinkState, MediaLink } from './media-link'
+import { type LinkState, MediaLink, relayOf } from './media-link'
 import { microphoneLevel, type LevelMeter } from './microphone-level'
 import { MuteSync } from './mute-sync'
 import { shapeSpeech } from './sdp'
@@ -38,6 +38,7 @@ export class Speaking {
     this.media = new MediaLink({
       client: options.client,
       endpoint: `/rooms/${encodeURIComponent(options.room)}/whip`,
+      relay: relayOf(options.client, options.room),
       prepare: (connection) => this.prepare(connection),
       shape: shapeSpeech,
       changed: (state) => this.follow(state),
