@@ -115,3 +115,72 @@ export async function inbound(page) {
     return sum;
   });
 }
+
+/** Opens another listening session in the page, which asks for packets of that many milliseconds at most. */
+export async function listenBeside(page, milliseconds) {
+  await page.evaluate(async (milliseconds) => {
+    const endpoint = performance.getEntriesByType('resource').find((r) => r.name.endsWith('/whep')).name;
+    const connection = new RTCPeerConnection();
+    connection.name = 'beside';
+    connection.ontrack = ({ track, receiver }) => {
+      receiver.jitterBufferTarget = 60;
+      window.heard.beside = Object.assign(new Audio(), { srcObject: new MediaStream([track]), muted: true });
+      window.heard.beside.play();
+    };
+    connection.addTransceiver('audio', { direction: 'recvonly' });
+    await connection.setLocalDescription();
+    const body = `${connection.localDescription.sdp}a=maxptime:${milliseconds}\r\n`;
+    const answer = await fetch(endpoint, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body });
+    await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+  }, milliseconds);
+}
+
+/** What the statistics say of the busiest slot of the page's listening session, or of the one beside it. */
+export async function receive(page, name) {
+  return page.evaluate(async (name) => {
+    let best = { packetsReceived: 0 };
+    for (const connection of window.heard.connections) {
+      if (connection.connectionState !== 'connected' || connection.name !== name) continue;
+      (await connection.getStats()).forEach((s) => {
+        if (s.type === 'inbound-rtp' && s.packetsReceived > best.packetsReceived) best = { ...s, at: s.timestamp };
+      });
+    }
+    return best;
+  }, name);
+}
+
+/** Begins to keep every sample of the first slot, as the decoder gives it. */
+export async function tap(page) {
+  await page.evaluate(() => {
+    const connection = window.heard.connections.find((c) => c.connectionState === 'connected' && c.getReceivers().length > 1);
+    const reader = new MediaStreamTrackProcessor({ track: connection.getReceivers()[0].track.clone(), maxBufferSize: 500 }).readable.getReader();
+    const kept = { parts: [], reader };
+    window.heard.tap = kept;
+    const pump = async () => {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        const plane = new Float32Array(value.numberOfFrames);
+        value.copyTo(plane, { planeIndex: 0, format: 'f32-planar' });
+        value.close();
+        kept.parts.push(Int16Array.from(plane, (v) => Math.max(-1, Math.min(1, v)) * 32767));
+      }
+    };
+    kept.ended = pump();
+  });
+}
+
+/** Ends what tap began and gives the samples. */
+export async function untap(page) {
+  const packed = await page.evaluate(async () => {
+    const { parts, reader, ended } = window.heard.tap;
+    await reader.cancel();
+    await ended;
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    let text = '';
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(text);
+  });
+  const bytes = Buffer.from(packed, 'base64');
+  return Float32Array.from({ length: bytes.length >> 1 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
+}
