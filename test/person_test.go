@@ -20,6 +20,7 @@ type person struct {
 	name, id string
 	token    string
 	cookie   string
+	ifMatch  string
 }
 
 // answer is what the server said.
@@ -82,6 +83,16 @@ func (p *person) sign(h http.Header) {
 	if p.cookie != "" {
 		h.Set("Cookie", p.cookie)
 	}
+	if p.ifMatch != "" {
+		h.Set("If-Match", p.ifMatch)
+	}
+}
+
+// matching is the person asking with If-Match.
+func (p *person) matching(tag string) *person {
+	q := *p
+	q.ifMatch = tag
+	return &q
 }
 
 // call is try for a server that must answer.

@@ -30,6 +30,7 @@ type server struct {
 	url      string
 	listen   string
 	media    string
+	metrics  string
 
 	cmd    *exec.Cmd
 	ended  chan struct{}
@@ -46,7 +47,7 @@ func place(dir, database string) (*server, error) {
 			continue
 		}
 		defer l.Close()
-		// The media address takes TCP as well (ICE-TCP): it is the next port.
+		// The media address takes TCP as well (ICE-TCP): it is the next port. Then come the metrics.
 		_, port, _ := net.SplitHostPort(address)
 		n, _ := strconv.Atoi(port)
 		media := fmt.Sprintf("127.0.0.1:%d", n+1)
@@ -60,7 +61,13 @@ func place(dir, database string) (*server, error) {
 			continue
 		}
 		defer u.Close()
-		return &server{dir: dir, database: database, url: "http://" + address, listen: address, media: media}, nil
+		metrics := fmt.Sprintf("127.0.0.1:%d", n+2)
+		o, err := net.Listen("tcp", metrics)
+		if err != nil {
+			continue
+		}
+		defer o.Close()
+		return &server{dir: dir, database: database, url: "http://" + address, listen: address, media: media, metrics: metrics}, nil
 	}
 	return nil, errors.New("no free ports")
 }
@@ -78,7 +85,7 @@ func (s *server) storage() []string {
 func (s *server) start() (time.Duration, error) {
 	s.output, s.ended = &output{}, make(chan struct{})
 	s.cmd = exec.Command(program, append([]string{"serve", "--listen", s.listen, "--url", s.url, "--media", s.media}, s.storage()...)...)
-	s.cmd.Env = append(os.Environ(), "BESEDKA_METRICS=127.0.0.1:0")
+	s.cmd.Env = append(os.Environ(), "BESEDKA_METRICS="+s.metrics)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	begin := time.Now()
 	if err := s.cmd.Start(); err != nil {
