@@ -41,33 +41,35 @@ type null struct{}
 
 func (null) Send([]byte) bool { return true }
 
-// BenchmarkFanout is one packet of one speaker to n listeners. ns/listener is
-// the figure that counts; allocs/op must be 0.
+// BenchmarkFanout is 20 ms of one speaker to n listeners, in packets of 20 or 60 ms.
+// ns/listener is the figure that counts; allocs/op must be 0.
 func BenchmarkFanout(b *testing.B) {
 	for _, profile := range []Profile{AES128GCM, AES128CMSHA180} {
 		for _, wire := range []string{"udp", "null"} {
 			for _, n := range []int{10, 1000} {
-				b.Run(fmt.Sprintf("%#x/%s/%d", uint16(profile), wire, n), func(b *testing.B) {
-					benchFanout(b, profile, wire, n)
-				})
+				for _, framing := range []Framing{Framing20, Framing60} {
+					b.Run(fmt.Sprintf("%#x/%s/%d/%s", uint16(profile), wire, n, framing.Duration()), func(b *testing.B) {
+						benchFanout(b, profile, wire, n, framing)
+					})
+				}
 			}
 		}
 	}
 }
 
-func benchFanout(b *testing.B, profile Profile, wire string, n int) {
+func benchFanout(b *testing.B, profile Profile, wire string, n int, framing Framing) {
 	var counters Counters
-	f := NewFloor(FloorConfig{Socket: testSocket(b), Counters: &counters, SSRC: 1000})
+	f := NewFloor(FloorConfig{Socket: testSocket(b), Counters: &counters, SSRC: 1000, Policy: Policy{Audience: 1}})
 	to := drain(b)
 	for range n {
-		c := ListenerConfig{Keys: randomKeys(profile), Class: Class{Type: 111, LevelID: 1}, Slots: 3, To: to}
+		c := ListenerConfig{Keys: randomKeys(profile), Class: Class{Type: 111, LevelID: 1}, Slots: 3, To: to, Longest: framing}
 		if wire == "null" {
 			c.Sink = null{}
 		}
 		f.AddListener(c)
 	}
 	sp := f.AddSpeaker(7, true)
-	p := Packet{SSRC: 1, Type: 111, Level: 30, Payload: make([]byte, 100)}
+	p := Packet{SSRC: 1, Type: 111, Level: 30, Payload: append([]byte{speech}, make([]byte, 99)...)}
 	now := time.Now()
 	step := func() {
 		now = now.Add(20 * time.Millisecond)
@@ -75,8 +77,11 @@ func benchFanout(b *testing.B, profile Profile, wire string, n int) {
 		p.Timestamp += 960
 		sp.Forward(now, p)
 	}
-	for range 2 * cacheLen {
+	for i := range 1000 {
 		step()
+		if i%50 == 0 {
+			f.Sweep(now)
+		}
 	}
 	b.ReportAllocs()
 	for b.Loop() {

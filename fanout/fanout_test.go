@@ -549,17 +549,27 @@ func TestClassesShareAFloor(t *testing.T) {
 func TestForwardDoesNotAllocate(t *testing.T) {
 	h := newHall(t)
 	to := drain(t)
-	for i := range 300 { // more than a batch
-		h.floor.AddListener(ListenerConfig{Keys: randomKeys([]Profile{AES128GCM, AES128CMSHA180}[i%2]),
-			Class: Class{Type: 111, LevelID: 1}, Slots: 3, To: to})
+	h.floor.policy.Audience = 1
+	for i := range 300 { // more than a batch, in six forms
+		l := h.floor.AddListener(ListenerConfig{Keys: randomKeys([]Profile{AES128GCM, AES128CMSHA180}[i%2]),
+			Class: Class{Type: 111, RED: redType, LevelID: 1}, Slots: 3, To: to, Longest: Framing(1 + i%3)})
+		l.path = path{longest: l.longest, loss: lossy * loss(i/100%2), lossUntil: h.now.Add(time.Hour)}
 	}
 	v := h.voice(1, 30)
-	h.say(2*cacheLen, v)
+	for range 15 {
+		h.say(100, v)
+		h.floor.Sweep(h.now)
+	}
+	if n := len(h.floor.views[0].renditions); n != 6 {
+		t.Fatalf("%d forms", n)
+	}
 	payload := make([]byte, 40)
+	payload[0] = speech
 	if n := testing.AllocsPerRun(50, func() {
 		h.now = h.now.Add(20 * time.Millisecond)
 		v.next(1)
 		v.send(payload...)
+		h.floor.Expire(h.now)
 	}); n != 0 {
 		t.Errorf("%v allocations for a packet", n)
 	}

@@ -40,10 +40,10 @@ const (
 
 // options are the flags.
 type options struct {
-	listeners, speakers, rounds, seconds, perSecond int
-	settle                                          time.Duration
-	binary                                          string
-	json, fullICE, limitOnly                        bool
+	listeners, speakers, rounds, seconds, perSecond, longPackets int
+	settle                                                       time.Duration
+	binary                                                       string
+	json, fullICE, limitOnly                                     bool
 }
 
 func main() {
@@ -53,7 +53,8 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 2, "how often each server is measured")
 	flag.IntVar(&o.seconds, "seconds", 15, "length of a window")
 	flag.IntVar(&o.perSecond, "joins", 50, "joins a second")
-	flag.DurationVar(&o.settle, "settle", 3*time.Second, "between the last join and the window")
+	flag.DurationVar(&o.settle, "settle", 12*time.Second, "between the last join and the window; by then a large audience has its long packets")
+	flag.IntVar(&o.longPackets, "long-packets", 50, "listeners from which Besedka sends long packets; -1 for never")
 	flag.StringVar(&o.binary, "besedka", "bin/besedka", "the program to measure")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.BoolVar(&o.fullICE, "full-ice", false, "plain Pion with full ICE agents instead of ICE-lite")

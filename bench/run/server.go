@@ -125,7 +125,7 @@ func besedkaServer(o options, dir string) starter {
 		if err != nil {
 			return nil, err
 		}
-		s, err := launch(ctx, "besedka", "http://"+tcp, binary, "serve", "--data", data, "--listen", tcp, "--url", "http://"+tcp, "--media", udp)
+		s, err := launch(ctx, "besedka", "http://"+tcp, binary, "serve", "--data", data, "--listen", tcp, "--url", "http://"+tcp, "--media", udp, "--long-packets="+strconv.Itoa(o.longPackets))
 		if err != nil {
 			return nil, err
 		}
