@@ -76,7 +76,7 @@ var rules = map[string]rule{
 	},
 	"besedka/cmd/besedka": {
 		ours: []string{"besedka", "besedka/db", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room",
-			"besedka/media", "besedka/turn", "besedka/door", "besedka/live", "besedka/web", "besedka/load"},
+			"besedka/fanout", "besedka/media", "besedka/turn", "besedka/door", "besedka/live", "besedka/web", "besedka/load"},
 	},
 	"besedka/bench": {}, "besedka/bench/run": {ours: []string{"besedka/bench", "besedka/load"}},
 	"besedka/bench/pion": {}, "besedka/test/relay": {}, "besedka/test/relay/run": {ours: []string{"besedka/test/relay"}},
