@@ -1,7 +1,7 @@
 // Hosts of our own on one machine: network namespaces joined to the server's by veth pairs.
 // Needs Linux, root and iproute2, and says so; nothing outside these namespaces is reached.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -48,9 +48,29 @@ export class Hosts {
   /** A program that starts Chromium as that guest. */
   chromium(guest) {
     const file = join(this.folder, `chromium-${guest}`);
-    writeFileSync(file, `#!/bin/sh\nexec ip netns exec ${this.guests[guest].ns} ${process.env.CHROMIUM ?? 'chromium'} "$@"\n`);
+    const home = this.home ? `HOME=${this.home} ` : '';
+    writeFileSync(file, `#!/bin/sh\n${home}exec ip netns exec ${this.guests[guest].ns} ${process.env.CHROMIUM ?? 'chromium'} "$@"\n`);
     chmodSync(file, 0o755);
     return file;
+  }
+
+  /** Lets only that through which the nftables rule set says, as the guest's network would. */
+  firewall(guest, rules) {
+    execFileSync('ip', ['netns', 'exec', this.guests[guest].ns, 'nft', '-f', '-'], { input: rules });
+  }
+
+  /** A certificate for the server's addresses, which the browsers trust that are started from now on. */
+  certificate() {
+    const [certificate, key] = ['cert.pem', 'key.pem'].map((name) => join(this.folder, name));
+    const names = [...Object.values(this.guests).map((g) => g.gateway), '127.0.0.1'].map((address) => `IP:${address}`);
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=Besedka test',
+      '-addext', `subjectAltName=${names.join(',')}`, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    this.home = join(this.folder, 'home');
+    const database = join(this.home, '.pki/nssdb');
+    mkdirSync(database, { recursive: true });
+    execFileSync('certutil', ['-d', `sql:${database}`, '-N', '--empty-password']);
+    execFileSync('certutil', ['-d', `sql:${database}`, '-A', '-t', 'C,,', '-n', 'besedka', '-i', certificate]);
+    return { certificate, key };
   }
 
   /** UDP datagrams that have reached that guest so far, whether or not a socket took them. */

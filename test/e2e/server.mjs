@@ -6,8 +6,10 @@ import { join, resolve } from 'node:path';
 const binary = resolve(process.env.BESEDKA_BIN ?? join(import.meta.dirname, '../../bin/besedka'));
 
 export class Server {
-  constructor(hosts) {
+  /** @param {{certificate: string, key: string}} [tls] files with which the server serves HTTPS itself, on port 443 */
+  constructor(hosts, tls) {
     this.hosts = hosts;
+    this.tls = tls;
     this.data = join(hosts.folder, 'data');
     mkdirSync(this.data, { recursive: true });
     this.gateways = Object.values(hosts.guests).map((g) => g.gateway);
@@ -15,19 +17,25 @@ export class Server {
   }
 
   url(guest) {
-    return `http://${this.hosts.guests[guest].gateway}:8080`;
+    return this.at(this.hosts.guests[guest].gateway);
+  }
+
+  at(address) {
+    return this.tls ? `https://${address}` : `http://${address}:8080`;
   }
 
   async start() {
-    this.process = spawn('ip', ['netns', 'exec', this.hosts.server, binary, 'serve', '--data', this.data, '--listen', '0.0.0.0:8080',
-      '--url', `http://${this.gateways[0]}:8080`, '--media', '0.0.0.0:7882', '--advertise', this.gateways.join(',')]);
+    const tls = this.tls ? ['--tls-cert', this.tls.certificate, '--tls-key', this.tls.key] : [];
+    this.process = spawn('ip', ['netns', 'exec', this.hosts.server, binary, 'serve', '--data', this.data, '--listen', `0.0.0.0:${this.tls ? 443 : 8080}`, ...tls,
+      '--url', this.at(this.gateways[0]), '--media', '0.0.0.0:7882', '--advertise', this.gateways.join(',')]);
     for (const out of [this.process.stdout, this.process.stderr]) out.on('data', (text) => (this.log += text));
     const deadline = Date.now() + 20000;
     for (;;) {
       if (this.process.exitCode !== null) throw new Error(`the server stopped:\n${this.log}`);
       try {
         execFileSync('ip', ['netns', 'exec', this.hosts.server, process.execPath, '-e',
-          "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"], { stdio: 'ignore' });
+          `fetch('${this.at('127.0.0.1')}/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`],
+        { stdio: 'ignore', env: { ...process.env, ...(this.tls ? { NODE_EXTRA_CA_CERTS: this.tls.certificate } : {}) } });
         return;
       } catch {
         if (Date.now() > deadline) throw new Error(`the server did not become ready:\n${this.log}`);

@@ -1,0 +1,141 @@
+// The ways in (UDP, ICE-TCP, TURN over TLS on the HTTPS port): browsers behind firewalls hear, and how soon.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { envelope, likeness, record, voiced } from './hear.mjs';
+import { Hosts, readWav, speech } from './hosts.mjs';
+import { Person } from './person.mjs';
+import { Server } from './server.mjs';
+
+const title = 'Doors and windows';
+const seconds = 6;
+
+/** What silently lets nothing but this out of a guest's network, and nothing in that was not asked for. */
+const only = (...rules) => `table inet wall {
+  chain out { type filter hook output priority 0; policy drop; oif lo accept; ${rules.map((r) => `${r};`).join(' ')} }
+  chain in { type filter hook input priority 0; policy drop; iif lo accept; ct state established,related accept; }
+}`;
+
+let hosts, server, host, english, russian;
+const people = [];
+
+before(async () => {
+  hosts = new Hosts(['a', 'u', 't', 's']);
+  hosts.open();
+  english = speech(hosts.folder, 'english', 'en', 'Good evening, and welcome. Tonight we speak about doors, and windows, and about the ways into a house.');
+  russian = speech(hosts.folder, 'russian', 'ru', 'Добрый вечер. Сегодня мы говорим о дверях, об окнах и о том, как войти в дом.');
+  server = new Server(hosts, hosts.certificate());
+  await server.start();
+  host = await arrive('a', 'Host', { says: english });
+  await host.join(server.ownerPath());
+});
+
+after(async () => {
+  for (const person of people) await person.leaveBrowser().catch(() => {});
+  await server?.kill();
+  hosts?.close();
+});
+
+async function arrive(guest, name, more = {}) {
+  const person = await Person.arrive(hosts, server, guest, { username: name.toLowerCase(), name, ...more });
+  people.push(person);
+  return person;
+}
+
+/** Enters the room and gives the milliseconds until the first sound was decoded, and the way it came. */
+async function enter(person) {
+  await person.open('/');
+  const link = person.page.getByRole('link', { name: `Join ${title}` });
+  await link.waitFor();
+  const began = Date.now();
+  await link.click();
+  await person.page.evaluate(async () => {
+    for (const deadline = Date.now() + 20000; Date.now() < deadline; await new Promise((done) => setTimeout(done, 20))) {
+      for (const connection of window.heard.connections) {
+        if (connection.connectionState !== 'connected') continue;
+        for (const s of (await connection.getStats()).values()) if (s.type === 'inbound-rtp' && s.totalAudioEnergy > 0) return;
+      }
+    }
+    throw new Error(`no sound: ${window.heard.connections.map((c) => `${c.connectionState}, ICE ${c.iceConnectionState}`).join('; ')}`);
+  });
+  return { took: Date.now() - began, way: await way(person) };
+}
+
+/** The local candidate of the pair in use. */
+function way(person) {
+  return person.page.evaluate(async () => {
+    for (const connection of window.heard.connections) {
+      if (connection.connectionState !== 'connected') continue;
+      const stats = await connection.getStats();
+      const transport = [...stats.values()].find((s) => s.type === 'transport');
+      const pair = stats.get(transport.selectedCandidatePairId);
+      const { candidateType, protocol, relayProtocol, url } = stats.get(pair.localCandidateId);
+      return { candidateType, protocol, relayProtocol, url };
+    }
+    return null;
+  });
+}
+
+async function hears(person) {
+  const heard = await record(person.page, seconds);
+  const sound = envelope(heard);
+  const source = envelope(readWav(english).samples);
+  const like = likeness(sound, source);
+  const unlike = likeness(sound, envelope(readWav(russian).samples));
+  console.log(`# ${person.name} hears: voiced ${voiced(sound).toFixed(2)} of ${voiced(source).toFixed(2)}, likeness ${like.toFixed(3)}, to another speech ${unlike.toFixed(3)}`);
+  assert.ok(voiced(sound) > 0.6 * voiced(source), `sound in only ${voiced(sound)} of the time`);
+  assert.ok(like > 0.75 && like > unlike + 0.1, `not what was said: ${like} and ${unlike}`);
+}
+
+test('the host speaks, over HTTPS of our own', async () => {
+  await host.startRoom(title);
+  await host.button('Unmute').first().click();
+  await host.button('Mute').waitFor();
+});
+
+test('with nothing in the way sound comes by UDP', async () => {
+  const person = await arrive('u', 'Open');
+  await person.join(await invitation());
+  const { took, way } = await enter(person);
+  console.log(`# first sound by UDP after ${took} ms ${JSON.stringify(way)}`);
+  assert.equal(way.protocol, 'udp');
+  assert.equal(way.relayProtocol, undefined);
+  await hears(person);
+});
+
+test('where UDP is blocked it comes by TCP within 4 s', async () => {
+  const person = await arrive('t', 'Tcp');
+  await person.join(await invitation());
+  hosts.firewall('t', only('meta l4proto tcp accept'));
+  const before = hosts.datagramsReceived('t');
+  const { took, way } = await enter(person);
+  console.log(`# first sound by TCP after ${took} ms ${JSON.stringify(way)}`);
+  assert.equal(way.protocol, 'tcp');
+  await hears(person);
+  assert.equal(hosts.datagramsReceived('t'), before, 'a datagram came in: UDP was not blocked');
+  assert.ok(took < 4000, `${took} ms`);
+});
+
+test('where all but the HTTPS port is blocked it comes by TURN over TLS within 6 s', async () => {
+  const person = await arrive('s', 'Https');
+  await person.join(await invitation());
+  hosts.firewall('s', only('tcp dport 443 accept'));
+  const before = hosts.datagramsReceived('s');
+  const { took, way } = await enter(person);
+  console.log(`# first sound by TURN over TLS after ${took} ms ${JSON.stringify(way)}`);
+  assert.equal(way.relayProtocol, 'tls');
+  await hears(person);
+  assert.equal(hosts.datagramsReceived('s'), before, 'a datagram came in: UDP was not blocked');
+  assert.ok(took < 6000, `${took} ms`);
+});
+
+test('no page broke its own rules', () => {
+  for (const person of people) assert.deepEqual(person.errors, []);
+});
+
+/** A link to join, made by the host in another page, so that the room's stays as it is. */
+async function invitation() {
+  return host.page.evaluate(async () => {
+    const answer = await fetch('/api/v1/invitations', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });
+    return new URL((await answer.json()).url).pathname;
+  });
+}
