@@ -23,9 +23,9 @@ func fuzzServer(tb testing.TB) (s *Server, up, down *session, from path) {
 	tb.Cleanup(func() { _ = s.Close() })
 	s.Grant("room", "who", Grant{CSRC: 1, Publish: true, Forward: true})
 	make := func(dir Direction, port uint16) *session {
-		offer := seedOffer
+		offer := withRED(seedOffer)
 		if dir == Up {
-			offer = strings.Replace(seedOffer, "recvonly", "sendonly", 1)
+			offer = strings.Replace(offer, "recvonly", "sendonly", 1)
 		}
 		got, err := s.Answer(context.Background(), dir, "room", "who", "cred", []byte(offer))
 		if err != nil {
