@@ -39,19 +39,20 @@ func (e *fuzzEar) Send(b []byte) bool {
 // speakers: each packet is a length byte, a flag byte and its bytes. Bit 0 of
 // the flags says which speaker, bit 1 lets time pass, bit 2 sweeps, bit 3 asks
 // for packets again, bit 4 shuts a mouth, bit 5 opens it, bit 6 sends the
-// listener on stage or off it.
+// listener on stage or off it, bit 7 lets him report loss and reads the payload as RED.
+// Framing changes with every sweep.
 func FuzzForward(f *testing.F) {
 	k := Keys{Profile: AES128GCM}
 	sock := testSocket(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var counters Counters
-		floor := NewFloor(FloorConfig{Socket: sock, Counters: &counters, SSRC: 1000})
+		floor := NewFloor(FloorConfig{Socket: sock, Counters: &counters, SSRC: 1000, Policy: Policy{Audience: 1, Learn: 1, Step: 1}})
 		ctx, err := srtp.CreateContext(k.Key[:], k.Salt[:12], srtp.ProtectionProfileAeadAes128Gcm, srtp.SRTPNoReplayProtection())
 		if err != nil {
 			t.Fatal(err)
 		}
 		e := &fuzzEar{t: t, ctx: ctx, last: map[[2]uint32]string{}}
-		l := floor.AddListener(ListenerConfig{Keys: k, Class: Class{Type: 111, LevelID: 1}, Slots: 3, Self: 9, Sink: e})
+		l := floor.AddListener(ListenerConfig{Keys: k, Class: withRED, Slots: 3, Self: 9, Sink: e})
 		one := floor.AddListener(ListenerConfig{Keys: k, Class: Class{Type: 96}, Slots: 1, Sink: null{}})
 		speakers := []*Speaker{floor.AddSpeaker(1, true), floor.AddSpeaker(2, true)}
 		now := time.Unix(1_700_000_000, 0)
@@ -81,11 +82,19 @@ func fuzzStep(floor *Floor, speakers []*Speaker, l, one *Listener, flags byte, p
 	}
 	if flags&64 != 0 {
 		l.SetSelf(uint32(flags & 3))
+		l.SetStage(*now, flags&1 != 0)
 		one.SetSelf(uint32(flags & 3))
 	}
+	if flags&128 != 0 {
+		l.Report(*now, 1000, uint8(len(packet)))
+	}
 	*now = now.Add(5 * time.Millisecond)
+	floor.Expire(*now)
 	if len(packet) >= 4 {
 		if p, ok := Parse(packet, uint64(binary.BigEndian.Uint16(packet[2:])), 1); ok {
+			if blocks, err := ParseRED(nil, p.Payload, p.Timestamp); flags&128 != 0 && err == nil {
+				p.Payload, p.Earlier = blocks[len(blocks)-1].Payload, blocks[:len(blocks)-1]
+			}
 			sp.Forward(*now, p)
 		}
 	}
