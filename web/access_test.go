@@ -26,6 +26,7 @@ var forGuests = map[string]bool{
 	"GET /me": true, "DELETE /sessions/current": true, "GET /rooms/{room}": true, "PUT /rooms/{room}/seat": true, "DELETE /rooms/{room}/seat": true,
 	"POST /rooms/{room}/whep": true, "POST /rooms/{room}/whip": true, "DELETE /rooms/{room}/sessions/{session}": true,
 	"PATCH /rooms/{room}/sessions/{session}": true, "GET /events": true, "GET /rooms/{room}/ice-servers": true,
+	"POST /connection-tests": true, "POST /connection-tests/{room}/whep": true,
 }
 
 // allRoutes lists the API out of its own document.

@@ -17,6 +17,10 @@ type Relay interface {
 	// Credentials gives a participant credentials for his seat in the room;
 	// besedka.ErrNotFound without a seat.
 	Credentials(besedka.RoomID, besedka.ParticipantID, besedka.CredentialID) (turn.Credentials, error)
+	// Grant gives a participant a seat in a room that only media and relay know;
+	// EndRoom takes all seats of one away.
+	Grant(besedka.RoomID, besedka.ParticipantID)
+	EndRoom(besedka.RoomID)
 	// Stats counts.
 	Stats() turn.Stats
 }

@@ -22,6 +22,7 @@ const (
 type limits struct {
 	credential *budget // everything by one credential
 	media      *budget // WHIP and WHEP offers by one credential (RFC 9725 section 5)
+	tests      *budget // connection tests begun by one credential
 	profiles   *budget // profiles read by one credential: a scraper's harvest
 	stranger   *budget // what may be asked without signing in, by address
 	entrance   *budget // passwords, invitations and guests' tokens, by address
@@ -32,6 +33,7 @@ func newLimits(now func() time.Time) *limits {
 	return &limits{
 		credential: newBudget(now, 100, 400),
 		media:      newBudget(now, 10, 20),
+		tests:      newBudget(now, 1.0/5, 6),
 		profiles:   newBudget(now, 1.0/20, 300),
 		stranger:   newBudget(now, 50, 200),
 		entrance:   newBudget(now, 5, 100),

@@ -31,7 +31,7 @@ const (
 )
 
 // mediaTypes are the types of bodies of the routes that do not take JSON.
-var mediaTypes = map[string]string{whipPattern: typeSDP, whepPattern: typeSDP, tricklePattern: typeTrickle}
+var mediaTypes = map[string]string{whipPattern: typeSDP, whepPattern: typeSDP, testWHEPPattern: typeSDP, tricklePattern: typeTrickle}
 
 // foreign are the routes that players of other sites may use with a bearer token.
 var foreign = map[string]bool{

@@ -108,6 +108,13 @@ func opWHEP() *huma.Operation {
 	}
 }
 
+func opTestWHEP() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "test-whep", Summary: "A media session in a connection test of one's own, in which nothing is heard",
+		RequestBody: body(typeSDP, "An SDP offer as for a room."), Responses: sdpAnswer(),
+	}
+}
+
 func opWHIP() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "whip", Summary: "Be heard in the room (WHIP, RFC 9725); only on stage",

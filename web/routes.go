@@ -79,6 +79,9 @@ func (s *Server) routes() {
 
 	on(s, byGuests, "GET /rooms/{room}/ice-servers", 200, "ice-servers", "The relay for networks that let no media through", s.iceServers)
 
+	on(s, byGuests, "POST /connection-tests", 201, "test-connection", "Begin a test of the ways to this server", s.openTest)
+	s.plain(byGuests, testWHEPPattern, s.testWHEP, opTestWHEP)
+
 	s.plain(byGuests, whepPattern, s.whep, opWHEP)
 	s.plain(byGuests, whipPattern, s.whip, opWHIP)
 	s.plain(byGuests, hangUpPattern, s.hangUp, opHangUp)

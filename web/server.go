@@ -13,7 +13,9 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"besedka"
 	"besedka/account"
 	"besedka/live"
 	"besedka/media"
@@ -53,8 +56,9 @@ type Deps struct {
 	// TrustedProxies are the peers whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 
-	Now func() time.Time
-	Log *slog.Logger
+	Now    func() time.Time
+	Random io.Reader // nil means crypto/rand
+	Log    *slog.Logger
 }
 
 // Server answers HTTP requests.
@@ -67,6 +71,7 @@ type Server struct {
 	client  *client
 	limits  *limits
 	streams streams
+	probes  probes
 	csrf    *http.CrossOriginProtection
 	csp     string
 	metrics *metrics
@@ -76,8 +81,12 @@ type Server struct {
 // New makes a Server. It panics on what cannot be wrong in a program that passed
 // its tests: two routes of one pattern, or an embedded client that cannot be read.
 func New(d Deps) *Server {
+	if d.Random == nil {
+		d.Random = rand.Reader
+	}
 	s := &Server{
-		Deps: d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
+		probes: probes{all: make(map[besedka.CredentialID]probe)},
+		Deps:   d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
 		limits: newLimits(d.Now), csrf: http.NewCrossOriginProtection(), csp: clientPolicy,
 	}
 	if err := s.csrf.AddTrustedOrigin(d.URL.Scheme + "://" + d.URL.Host); err != nil {

@@ -173,6 +173,7 @@ func (p *program) run(ctx context.Context) error {
 	start(p.accounts.Run)
 	start(p.rooms.Run)
 	start(p.live.Run)
+	start(p.web.Run)
 	start(p.prune)
 	start(func(ctx context.Context) error { return serveHTTP(ctx, p.web.HTTPServer(), p.public) })
 	if p.turnPlain != nil {
