@@ -78,7 +78,8 @@ func (h *haunted) knocks(g *ghost) {
 	other := g.stray()
 	_, _ = other.Write(g.check(true))
 	g.send(g.handshakeMsg[0])
-	g.sendControl(nackAll(0))
+	last := g.latest()
+	g.sendControl(nackAll(last.ssrc, last.seq))
 	g.send(g.check(true))
 }
 

@@ -74,6 +74,7 @@ type arrival struct {
 	csrc   uint32
 	opened bool
 	marks  []mark
+	ssrc   uint32
 	seq    uint16
 }
 
@@ -317,7 +318,7 @@ func (r *rogue) takeRTP(b []byte) {
 	got := arrival{at: time.Now()}
 	var h rtp.Header
 	if n, err := h.Unmarshal(b); err == nil {
-		got.seq = h.SequenceNumber
+		got.ssrc, got.seq = h.SSRC, h.SequenceNumber
 		if len(h.CSRC) > 0 {
 			got.csrc = h.CSRC[0]
 		}
@@ -347,14 +348,7 @@ func (r *rogue) came(from, to time.Time) (n int) {
 }
 
 // lastCame is when the last SRTP packet came.
-func (r *rogue) lastCame() time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.arrivals) == 0 {
-		return time.Time{}
-	}
-	return r.arrivals[len(r.arrivals)-1].at
-}
+func (r *rogue) lastCame() time.Time { return r.latest().at }
 
 // heard are the numbers of a speaker's frames that were opened, and how often each.
 func (r *rogue) heard(speaker uint32, from, to time.Time) map[uint32]int {
@@ -552,17 +546,27 @@ func (r *rogue) sendControl(packet []byte) {
 	}
 }
 
-// nackAll asks for everything, from everybody.
-func nackAll(ssrc uint32) []byte {
+// nackAll asks for as many packets as a NACK can name, the last of them this one.
+func nackAll(ssrc uint32, last uint16) []byte {
 	n := &rtcp.TransportLayerNack{SenderSSRC: 1, MediaSSRC: ssrc}
 	for i := range 250 {
-		n.Nacks = append(n.Nacks, rtcp.NackPair{PacketID: uint16(i * 17), LostPackets: 0xffff})
+		n.Nacks = append(n.Nacks, rtcp.NackPair{PacketID: last - 16 - uint16(i*17), LostPackets: 0xffff})
 	}
 	b, err := n.Marshal()
 	if err != nil {
 		panic(err)
 	}
 	return b
+}
+
+// latest is the last packet that came.
+func (r *rogue) latest() arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.arrivals) == 0 {
+		return arrival{}
+	}
+	return r.arrivals[len(r.arrivals)-1]
 }
 
 // talk sends a frame each 20 ms until the rogue is closed or the function that it returns is called.
