@@ -76,11 +76,13 @@ function way(person) {
 }
 
 async function hears(person) {
-  const heard = await record(person.page, seconds);
-  const sound = envelope(heard);
   const source = envelope(readWav(english).samples);
-  const like = likeness(sound, source);
-  const unlike = likeness(sound, envelope(readWav(russian).samples));
+  const other = envelope(readWav(russian).samples);
+  let sound, like, unlike;
+  for (let listen = 0; listen < 3 && !(like > 0.75); listen++) { // at first the jitter buffer may still be stretching time
+    sound = envelope(await record(person.page, seconds));
+    [like, unlike] = [likeness(sound, source), likeness(sound, other)];
+  }
   console.log(`# ${person.name} hears: voiced ${voiced(sound).toFixed(2)} of ${voiced(source).toFixed(2)}, likeness ${like.toFixed(3)}, to another speech ${unlike.toFixed(3)}`);
   assert.ok(voiced(sound) > 0.6 * voiced(source), `sound in only ${voiced(sound)} of the time`);
   assert.ok(like > 0.75 && like > unlike + 0.1, `not what was said: ${like} and ${unlike}`);
@@ -126,6 +128,21 @@ test('where all but the HTTPS port is blocked it comes by TURN over TLS within 6
   await hears(person);
   assert.equal(hosts.datagramsReceived('s'), before, 'a datagram came in: UDP was not blocked');
   assert.ok(took < 6000, `${took} ms`);
+});
+
+test('the test of the connection says in words what is blocked', async () => {
+  for (const [name, verdict, outcomes] of [
+    ['Open', 'good', ['works', 'works', 'works']], ['Tcp', 'tcp_only', ['blocked', 'works', 'works']], ['Https', 'relay_only', ['blocked', 'blocked', 'works']],
+  ]) {
+    const { page } = people.find((person) => person.name === name);
+    await page.goto(page.url().replace(/(https:..[^/]+).*/, '$1/settings'));
+    await page.getByRole('link', { name: 'Test my connection' }).click();
+    await page.locator('[data-verdict]').waitFor();
+    const said = await page.locator('[data-verdict]').innerText();
+    console.log(`# ${name}: ${(await page.locator('[data-way]').allInnerTexts()).join('; ').replaceAll('\n', ' ')}: ${said.replaceAll('\n', ': ')}`);
+    assert.equal(await page.locator('[data-verdict]').getAttribute('data-verdict'), verdict);
+    assert.deepEqual(await page.locator('[data-way]').evaluateAll((all) => all.map((one) => one.dataset.outcome)), outcomes);
+  }
 });
 
 test('no page broke its own rules', () => {

@@ -8,6 +8,7 @@ export type Route =
   | { page: 'profile'; username: string }
   | { page: 'invitations' }
   | { page: 'settings' }
+  | { page: 'connection' }
   | { page: 'listen'; room: string }
   | { page: 'nothing' }
 
@@ -23,7 +24,7 @@ export function routeOf(path: string): Route {
   }
   if (parts.length === 1 && first) {
     if (first.startsWith('@') && first.length > 1) return { page: 'profile', username: first.slice(1) }
-    if (first === 'sign-in' || first === 'invitations' || first === 'settings') return { page: first }
+    if (first === 'sign-in' || first === 'invitations' || first === 'settings' || first === 'connection') return { page: first }
   }
   return { page: 'nothing' }
 }
