@@ -51,12 +51,12 @@ func certificate(t *testing.T, dir string, serial int64) (certFile, keyFile stri
 
 func config(t *testing.T) *tls.Config {
 	t.Helper()
-	c, err := LoadCertificate(certFiles(t, 1), "", time.Now, nil)
-	if err == nil {
+	if _, err := LoadCertificate(certFiles(t, 1), "", time.Now, nil); err == nil {
 		t.Fatal("a key that is not there was taken")
 	}
 	cert, key := certificate(t, t.TempDir(), 1)
-	if c, err = LoadCertificate(cert, key, time.Now, slog.New(slog.DiscardHandler)); err != nil {
+	c, err := LoadCertificate(cert, key, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return &tls.Config{GetCertificate: c.Get}

@@ -35,7 +35,7 @@ const (
 )
 
 // ErrLate says that a frame came twice, or too late to be of use.
-var ErrLate = errors.New("Opus frame is late or came twice")
+var ErrLate = errors.New("frame is late or came twice")
 
 // OpusPacket is what a slot carries: an Opus packet as a speaker sent it, or
 // several of them merged.

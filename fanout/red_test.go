@@ -65,7 +65,7 @@ func TestREDHeaderIsThatOfTheStandard(t *testing.T) {
 		t.Errorf("first payload % x", got)
 	}
 	offset := uint32(2880)
-	want := []byte{0x80 | 111, byte(offset >> 6), byte(offset<<2) | 0, 3, 111, 1, 2, 3, 9, 9}
+	want := []byte{0x80 | 111, byte(offset >> 6), byte(offset << 2), 3, 111, 1, 2, 3, 9, 9}
 	if got := e.Append(nil, 5000+offset, []byte{9, 9}); !bytes.Equal(got, want) {
 		t.Errorf("second payload % x, want % x", got, want)
 	}

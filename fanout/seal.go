@@ -26,7 +26,7 @@ func newSealer(k *Keys) sealer {
 
 // seal finishes the packet in dst, whose first h bytes are the RTP header with
 // its sequence number, and returns its length. The upper half of seq is the
-// rollover counter. dst must have room for header, payload and trailer.
+// rollover counter. dst must have room for header, payload and authentication tag.
 // iv is scratch: a local array would escape through the AEAD interface.
 func (s *sealer) seal(dst []byte, h int, payload []byte, ssrc, seq uint32, iv *[12]byte) int {
 	if s.cm == nil {

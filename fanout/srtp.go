@@ -110,8 +110,6 @@ func gcmControlIV(iv *[12]byte, salt *[12]byte, ssrc, index uint32) {
 const (
 	gcmTag  = 16
 	sha1Tag = 10
-	// trailer bounds what SRTP and SRTCP add to a packet.
-	trailer = 20
 )
 
 // counterMode is AES_CM_128_HMAC_SHA1_80 (RFC 3711 §4.1.1, §4.2.1) with its

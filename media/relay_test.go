@@ -20,7 +20,6 @@ type relay struct {
 	back   *net.UDPConn
 	client netip.AddrPort
 	drop   func(up bool, b []byte) bool
-	seen   [][]byte // STUN requests that went up
 	wg     sync.WaitGroup
 }
 
@@ -72,9 +71,6 @@ func (r *relay) up() {
 		}
 		r.mu.Lock()
 		r.client = from
-		if n > 20 && buf[0] == 0 && buf[1] == 1 {
-			r.seen = append(r.seen, append([]byte(nil), buf[:n]...))
-		}
 		if r.drop == nil || !r.drop(true, buf[:n]) {
 			_, _ = r.back.WriteToUDPAddrPort(buf[:n], r.server)
 		}
@@ -110,13 +106,6 @@ func (r *relay) setDrop(f func(up bool, b []byte) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drop = f
-}
-
-// requests is the STUN requests seen so far.
-func (r *relay) requests() [][]byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([][]byte(nil), r.seen...)
 }
 
 // isRTP says whether b is SRTP and not SRTCP.
