@@ -16,7 +16,8 @@ import (
 //     of 20 ms at a time without a loss once they know the stream, so the first
 //     step comes after Learn and every other one after Step (MEDIA.md A2).
 //   - Never more than what the listener offered as the longest (ptime, maxptime).
-//   - With loss on his way (receiver reports): who offered RED gets each packet
+//   - With loss on his way (receiver reports; and what he asks to be sent again, because
+//     what was repaired so is not in the reports): who offered RED gets each packet
 //     with the one before it, at heavy loss 20 ms with two; who did not goes back to
 //     20 ms, where in-band FEC helps and a lost packet is a small one (MEDIA.md A3).
 //
@@ -36,6 +37,8 @@ const (
 	// them (RFC 3550 §6.4.1): 3 and 10 %.
 	someLoss  = 8
 	heavyLoss = 26
+	// askedIn is over how long what was sent again is compared with what was sent.
+	askedIn = 5 * time.Second
 	// lossFor is how long a listener is treated as lossy after the last report that said so.
 	lossFor = 20 * time.Second
 )
@@ -94,6 +97,22 @@ type path struct {
 	loss      loss
 	lossUntil time.Time
 	want      form // what he is to get as soon as nothing waits to be merged
+
+	asked     uint32    // packets sent again since …
+	askedFrom time.Time // … this moment; zero: not counting
+	sentFrom  uint32    // packets that had been sent then
+}
+
+// count compares what was sent again with what was sent, which is sent in all.
+func (l *path) count(now time.Time, sent uint32) {
+	switch {
+	case l.askedFrom.IsZero():
+	case now.Sub(l.askedFrom) < askedIn:
+		return
+	case sent != l.sentFrom:
+		l.report(now, uint8(min(255, 256*l.asked/(sent-l.sentFrom))))
+	}
+	l.asked, l.askedFrom, l.sentFrom = 0, now, sent
 }
 
 // report takes what the listener says of one stream.
@@ -159,9 +178,11 @@ func (f *Floor) decideLocked(b *batch, now time.Time) {
 		late := v.due
 		v.due = false
 		for _, r := range v.renditions {
+			sent := r.sent()
 			for _, g := range r.groups {
 				for k := range g.outs {
 					l := g.outs[k].who
+					l.count(now, sent)
 					l.want = l.next(f.policy, g.class, f.framing, r.form, now)
 					v.due = v.due || l.want != r.form
 				}
@@ -189,6 +210,7 @@ func (f *Floor) reformLocked(b *batch, v *view, now time.Time) {
 				if l.want.framing != r.form.framing {
 					l.settled = now.Add(f.policy.Step)
 				}
+				l.askedFrom = time.Time{}
 				f.moveLocked(l, v, l.want, g.outs[k])
 				f.counters.Reforms.Add(1)
 			}

@@ -186,6 +186,40 @@ func TestLossBringsRedundancyOrShortPackets(t *testing.T) {
 	bare.clean()
 }
 
+func TestWhatIsAskedForAgainCountsAsLoss(t *testing.T) {
+	h := crowd(t)
+	e, l := h.ear(ListenerConfig{Class: withRED})
+	h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	h.seconds(12, v)
+	last := func() string {
+		all := e.lengths()
+		kind, _, _ := strings.Cut(all[len(all)-1], "×")
+		return kind
+	}
+	ask := func(every int) {
+		for range 12 {
+			for range 50 {
+				n := len(e.rtp)
+				h.say(1, v)
+				if len(e.rtp) > n && e.rtp[n].SequenceNumber%uint16(every) == 0 {
+					l.Nack(h.now, 1000, e.rtp[n].SequenceNumber, 0)
+				}
+			}
+			h.floor.Sweep(h.now)
+		}
+	}
+	if ask(100); last() != "60" {
+		t.Errorf("1 %% brings %s", last())
+	}
+	if ask(20); last() != "60+" {
+		t.Errorf("5 %% bring %s", last())
+	}
+	if ask(6); last() != "20++" {
+		t.Errorf("17 %% bring %s", last())
+	}
+}
+
 func TestFramesThatWaitInVainAreSent(t *testing.T) {
 	h := crowd(t)
 	e, _ := h.ear(ListenerConfig{})

@@ -100,6 +100,7 @@ func (l *Listener) SetSelf(csrc uint32) {
 	}
 	o.self = csrc
 	if to := f.viewLocked(l.slots, csrc); to != l.view {
+		l.askedFrom = time.Time{}
 		f.moveLocked(l, to, l.group.rendition.form, *o)
 	}
 }
@@ -140,6 +141,7 @@ func (l *Listener) resendLocked(b *batch, now time.Time, i int, seq uint16) {
 	h := l.group.class.header(&b.hdr, r.form, ssrc, e)
 	l.floor.deliver(b, o, i, h, ssrc, e)
 	l.floor.counters.Resent.Add(1)
+	l.asked++
 }
 
 // hides says whether the packet carries the listener's own voice.

@@ -120,6 +120,14 @@ func newRendition(f form, slots int) *rendition {
 	return r
 }
 
+// sent is how many packets have gone out in all streams.
+func (r *rendition) sent() (n uint32) {
+	for i := range r.streams {
+		n += r.streams[i].packets
+	}
+	return n
+}
+
 // pending says whether a frame waits to be merged.
 func (r *rendition) pending() bool {
 	for i := range r.streams {
