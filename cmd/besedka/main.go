@@ -28,6 +28,7 @@ type commands struct {
 	Load    loadCommand    `cmd:"" help:"Measure a server: real speakers and listeners, bounded in number and time."`
 	Backup  backupCommand  `cmd:"" help:"Write a copy of the instance's database (SQLite) to a file; works beside a running server."`
 	Restore restoreCommand `cmd:"" help:"Put a backup into an empty data folder."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is wrong with the instance and what to do."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	OpenAPI openAPICommand `cmd:"" name:"openapi" help:"Print the OpenAPI document of the HTTP API."`
 }

@@ -1,0 +1,13 @@
+//go:build unix
+
+package main
+
+import "golang.org/x/sys/unix"
+
+// openFiles is how many files a program may have open here. The Go runtime raises
+// the soft limit to the hard one, which is what counts.
+func openFiles() (limit uint64, known bool) {
+	var l unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
+	return uint64(l.Max), err == nil
+}
