@@ -144,6 +144,23 @@ func (l *Listener) resendLocked(b *batch, now time.Time, i int, seq uint16) {
 	l.asked++
 }
 
+// SentAt is when something was last sent to the listener; zero if nothing has been, or
+// he has been closed.
+func (l *Listener) SentAt() time.Time {
+	l.floor.mu.Lock()
+	defer l.floor.mu.Unlock()
+	var last time.Time
+	if l.gone {
+		return last
+	}
+	for i := range l.view.slots {
+		if at := l.view.slots[i].sentAt; at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
 // hides says whether the packet carries the listener's own voice.
 func (o *out) hides(e *frame) bool { return o.self != 0 && o.self == e.csrc }
 

@@ -8,11 +8,10 @@ import (
 	"besedka/fanout"
 )
 
-// Bounds on the sessions of one participant in one room.
-const (
-	maxUp   = 1
-	maxDown = 2
-)
+// maxSame bounds the sessions of one participant in one room and direction: one that
+// lives, and one that is to take its place. Who speaks has one at the end: an up
+// session ends when a younger one has come up, so that nobody sees him without.
+const maxSame = 2
 
 // place is a room as media sees it: who may be here, and their sessions.
 type place struct {
@@ -190,17 +189,13 @@ func (s *Server) admit(x *session, room besedka.RoomID) error {
 	case s.revoked.has(x.cred):
 		return besedka.ErrUnauthenticated
 	}
-	limit := maxDown
-	if x.dir == Up {
-		limit = maxUp
-	}
 	var same []*session
 	for _, y := range have.sessions {
 		if y.dir == x.dir {
 			same = append(same, y)
 		}
 	}
-	for len(same) >= limit {
+	for len(same) >= maxSame {
 		p.drop(same[0])
 		same = same[1:]
 	}

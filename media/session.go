@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -125,16 +126,30 @@ func (s *session) regrant(g Grant, now time.Time) {
 }
 
 // establish makes the session live with the keys of a handshake. It takes the
-// place's lock, because what the session may do is granted there.
+// place's lock, because what the session may do is granted there. An up session
+// takes the place of the older one.
 func (s *session) establish(h *handshake) {
 	p := s.place
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	have := p.seats[s.who]
+	if have == nil || !s.enliven(h, have.grant) || s.dir != Up {
+		return
+	}
+	for _, x := range slices.Clone(have.sessions[:max(0, slices.Index(have.sessions, s))]) {
+		if x.dir == Up {
+			p.drop(x)
+		}
+	}
+}
+
+// enliven takes the keys, unless the session has been closed. The place's lock is held.
+func (s *session) enliven(h *handshake, g Grant) bool {
+	p := s.place
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	have := p.seats[s.who]
-	if s.state == closed || have == nil {
-		return
+	if s.state == closed {
+		return false
 	}
 	now := s.server.cfg.Now()
 	s.state, s.pipe = live, nil
@@ -147,15 +162,15 @@ func (s *session) establish(h *handshake) {
 		s.up = &upTrack{
 			opener:  fanout.NewOpener(h.theirs),
 			control: fanout.NewControlSealer(h.ours),
-			speaker: p.floor.AddSpeaker(have.grant.CSRC, have.grant.Forward),
+			speaker: p.floor.AddSpeaker(g.CSRC, g.Forward),
 		}
 	} else {
 		s.listener = p.floor.AddListener(fanout.ListenerConfig{
 			Keys:    h.ours,
 			Class:   fanout.Class{Type: s.media.payloadType, RED: s.media.redType, LevelID: s.media.levelID},
 			Slots:   s.media.slots,
-			Self:    have.grant.CSRC,
-			Stage:   have.grant.Publish,
+			Self:    g.CSRC,
+			Stage:   g.Publish,
 			To:      s.path.addr,
 			Sink:    s.path.sink(),
 			Longest: s.media.longest,
@@ -168,6 +183,7 @@ func (s *session) establish(h *handshake) {
 		s.server.count.counterMode.Add(1)
 	}
 	s.server.tell(s, true)
+	return true
 }
 
 // record takes a DTLS record from the path from. It reports whether the peer

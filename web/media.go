@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"besedka"
@@ -30,6 +31,10 @@ const (
 	typeTrickle = "application/trickle-ice-sdpfrag" // RFC 8840 section 9
 )
 
+// flowHeader says in the answer to PATCH how many milliseconds ago the server sent sound
+// to this listener, or heard from this speaker: who sees it otherwise has lost his path.
+const flowHeader = "Besedka-Flow-Age"
+
 // mediaTypes are the types of bodies of the routes that do not take JSON.
 var mediaTypes = map[string]string{whipPattern: typeSDP, whepPattern: typeSDP, testWHEPPattern: typeSDP, tricklePattern: typeTrickle}
 
@@ -47,7 +52,7 @@ func (s *Server) allowForeignPlayers(h http.Header, c *call) {
 		return
 	}
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "Location, ETag, Link, Retry-After, "+flowHeader)
 }
 
 // mediaOptions answers OPTIONS of an endpoint (RFC 9725 section 4.2) and the preflight of CORS.
@@ -170,7 +175,8 @@ func (s *Server) hangUp(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// trickle takes candidates, which a server that waits to be reached does not need.
+// trickle takes candidates, which a server that waits to be reached does not need, and
+// tells how the sound flows.
 func (s *Server) trickle(w http.ResponseWriter, r *http.Request) {
 	c, id := callerOf(r.Context()), media.SessionID(r.PathValue("session"))
 	frag, err := readBody(r)
@@ -185,6 +191,9 @@ func (s *Server) trickle(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.fail(w, r, err)
 		return
+	}
+	if flow, err := s.Media.Flow(id, roomOf(r), c.Participant()); err == nil && flow.Any {
+		w.Header().Set(flowHeader, strconv.FormatInt(flow.Age.Milliseconds(), 10))
 	}
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -134,7 +134,13 @@ func opTrickle() *huma.Operation {
 		OperationID: "trickle", Summary: "Tell ICE candidates, which the server does not need (RFC 8840)",
 		Parameters:  []*huma.Param{{Name: "If-Match", In: "header", Required: true, Schema: text("The session's ETag.")}},
 		RequestBody: body(typeTrickle, "An SDP fragment."),
-		Responses:   map[string]*huma.Response{"204": {Description: "Taken"}},
+		Responses: map[string]*huma.Response{"204": {
+			Description: "Taken",
+			Headers: map[string]*huma.Param{flowHeader: {
+				Description: "How many milliseconds ago the server sent sound to this listener, or heard from this speaker; absent if never.",
+				Schema:      &huma.Schema{Type: "integer"},
+			}},
+		}},
 	}
 }
 

@@ -2448,6 +2448,8 @@ export interface operations {
             /** @description Taken */
             204: {
                 headers: {
+                    /** @description How many milliseconds ago the server sent sound to this listener, or heard from this speaker; absent if never. */
+                    "Besedka-Flow-Age"?: number;
                     [name: string]: unknown;
                 };
                 content?: never;

@@ -12,14 +12,18 @@ const audienceTarget = 60
 export class Listening {
   state = $state<LinkState>('idle')
   private readonly link: MediaLink
+  private isExpecting = true
   private isOnStage = false
 
   constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void) {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
+      direction: 'down',
+      isExpecting: () => this.isExpecting,
       relay: relayOf(client, room),
-      prepare: (connection) => this.prepare(connection, output),
+      prepare: (connection) => this.prepare(connection),
+      connected: (connection) => play(connection, output),
       mayReturn,
       changed: (state) => (this.state = state),
       refused,
@@ -54,15 +58,21 @@ export class Listening {
     for (const receiver of this.receivers()) this.aim(receiver)
   }
 
+  /** Whether anybody else is to be heard; if not, quiet means nothing. */
+  expect(isSomebodyUnmuted: boolean): void {
+    this.isExpecting = isSomebodyUnmuted
+  }
+
   private aim(receiver: RTCRtpReceiver): void {
     if ('jitterBufferTarget' in receiver) Object.assign(receiver, { jitterBufferTarget: this.isOnStage ? null : audienceTarget })
   }
 
-  private prepare(connection: RTCPeerConnection, output: AudioOutput): void {
-    const transceivers = Array.from({ length: slots }, () => connection.addTransceiver('audio', { direction: 'recvonly' }))
-    connection.addEventListener('track', (event) => {
-      this.aim(event.receiver)
-      output.attach(transceivers.indexOf(event.transceiver), event.track)
-    })
+  private prepare(connection: RTCPeerConnection): void {
+    for (let slot = 0; slot < slots; slot++) this.aim(connection.addTransceiver('audio', { direction: 'recvonly' }).receiver)
   }
+}
+
+/** Puts each slot's sound where the connection before had its own, which may sound until now. */
+function play(connection: RTCPeerConnection, output: AudioOutput): void {
+  connection.getReceivers().forEach((receiver, slot) => output.attach(slot, receiver.track))
 }

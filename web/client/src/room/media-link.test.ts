@@ -6,7 +6,8 @@ import { MediaLink } from './media-link'
 class Connection extends EventTarget {
   static made: Connection[] = []
   connectionState: RTCPeerConnectionState = 'new'
-  localDescription = null
+  localDescription = { type: 'offer', sdp: 'v=0\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\n' }
+  iceGatheringState: RTCIceGatheringState = 'complete'
 
   constructor(readonly configuration: RTCConfiguration) {
     super()
@@ -14,9 +15,14 @@ class Connection extends EventTarget {
   }
 
   createOffer = () => Promise.resolve({ type: 'offer', sdp: '' })
-  setLocalDescription = () => Promise.resolve()
   setRemoteDescription = () => Promise.resolve()
-  close = () => {}
+  close = vi.fn()
+  bytes = 0
+  getStats = () => Promise.resolve(new Map([['p', { type: 'candidate-pair', bytesReceived: this.bytes }]]))
+
+  setLocalDescription(): Promise<void> {
+    return Promise.resolve()
+  }
 
   become(state: RTCPeerConnectionState) {
     this.connectionState = state
@@ -26,10 +32,13 @@ class Connection extends EventTarget {
 
 const servers = [{ urls: ['turns:talk.example.org:443?transport=tcp'], username: 'u', credential: 'c' }]
 
-function link(relay: () => Promise<RTCIceServer[]>) {
+const posted = vi.fn(() => Promise.resolve(new Response('v=0\r\n', { headers: { Location: '/x' } })))
+
+function link(relay: () => Promise<RTCIceServer[]>, direction: 'down' | 'up' = 'down') {
   const states: string[] = []
-  const client = { headers: () => ({}), send: () => Promise.resolve(new Response('v=0\r\n', { headers: { Location: '/x' } })) } as unknown as Client
-  const made = new MediaLink({ client, endpoint: '/rooms/r/whep', relay, prepare: () => {}, changed: (state) => states.push(state), refused: () => {} })
+  posted.mockClear()
+  const client = { headers: () => ({}), send: posted } as unknown as Client
+  const made = new MediaLink({ client, endpoint: '/rooms/r/whep', direction, relay, prepare: () => {}, changed: (state) => states.push(state), refused: () => {} })
   made.start()
   return { made, states }
 }
@@ -95,5 +104,104 @@ describe('a link', () => {
     await vi.advanceTimersByTimeAsync(3100)
     await vi.advanceTimersByTimeAsync(12_000)
     expect(Connection.made[2]?.configuration.iceServers).toEqual([])
+  })
+
+  describe('that comes up and flows', () => {
+    const asked: string[] = []
+    let answer: () => Response | Promise<Response>
+
+    async function flowing(direction: 'down' | 'up' = 'down') {
+      asked.length = 0
+      vi.stubGlobal('fetch', (url: string, init: RequestInit) => {
+        asked.push(`${init.method} ${url}`)
+        return init.method === 'PATCH' ? Promise.resolve(answer()) : Promise.resolve(new Response())
+      })
+      const made = link(() => Promise.resolve([]), direction)
+      await vi.advanceTimersByTimeAsync(100)
+      last().become('connected')
+      for (let i = 0; i < 10; i++) {
+        last().bytes += 100
+        await vi.advanceTimersByTimeAsync(200)
+      }
+      return { ...made, first: last() }
+    }
+    const age = (milliseconds: number) => new Response(null, { status: 204, headers: { 'Besedka-Flow-Age': String(milliseconds) } })
+
+    it('and goes quiet while the server sends is made anew before the old one is closed', async () => {
+      answer = () => age(20)
+      const { first, states } = await flowing()
+      await vi.advanceTimersByTimeAsync(1200)
+      expect(asked).toEqual(['PATCH /x'])
+      expect(Connection.made).toHaveLength(2)
+      expect(first.close).not.toHaveBeenCalled()
+      last().become('connected')
+      expect(first.close).toHaveBeenCalled()
+      expect(asked).toEqual(['PATCH /x', 'DELETE /x'])
+      expect(states).toEqual(['connecting', 'live', 'lost', 'live'])
+    })
+
+    it('and goes quiet because nobody is heard stays, and asks but twice', async () => {
+      const since = performance.now() + 2100
+      answer = () => age(performance.now() - since)
+      await flowing()
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(asked).toEqual(['PATCH /x', 'PATCH /x'])
+      expect(Connection.made).toHaveLength(1)
+    })
+
+    it('and whose speaker is not heard by the server is made anew', async () => {
+      answer = () => age(1400)
+      await flowing('up')
+      await vi.advanceTimersByTimeAsync(1700)
+      expect(Connection.made).toHaveLength(2)
+    })
+
+    it('and is disconnected is made anew at once if the server is there', async () => {
+      answer = () => age(3000)
+      const { first } = await flowing()
+      first.become('disconnected')
+      await vi.advanceTimersByTimeAsync(0)
+      expect(Connection.made).toHaveLength(2)
+    })
+
+    it('and is disconnected but heals before the server answers stays', async () => {
+      let reply = (_: Response) => {}
+      answer = () => new Promise((resolve) => (reply = resolve))
+      const { first, states } = await flowing()
+      first.become('disconnected')
+      await vi.advanceTimersByTimeAsync(0)
+      first.become('connected')
+      reply(age(0))
+      await vi.advanceTimersByTimeAsync(0)
+      expect(Connection.made).toHaveLength(1)
+      expect(states).toEqual(['connecting', 'live'])
+    })
+
+    it('and is lost waits with the offer until the browser has an address', async () => {
+      answer = () => age(20)
+      const { states } = await flowing()
+      const addressed = Connection.prototype.setLocalDescription
+      Connection.prototype.setLocalDescription = function (this: Connection) {
+        this.localDescription.sdp = 'v=0\n'
+        return Promise.resolve()
+      }
+      await vi.advanceTimersByTimeAsync(2000)
+      expect(posted).toHaveBeenCalledTimes(1)
+      Connection.prototype.setLocalDescription = addressed
+      await vi.advanceTimersByTimeAsync(250)
+      expect(posted).toHaveBeenCalledTimes(2)
+      last().become('connected')
+      expect(states).toEqual(['connecting', 'live', 'lost', 'live'])
+    })
+
+    it('and that the server knows no more is made anew after a pause', async () => {
+      answer = () => new Response(null, { status: 404 })
+      const { first, states, made } = await flowing()
+      await made.verify()
+      expect(first.close).toHaveBeenCalled()
+      expect(states.at(-1)).toBe('lost')
+      await vi.advanceTimersByTimeAsync(700)
+      expect(Connection.made).toHaveLength(2)
+    })
   })
 })

@@ -2,10 +2,14 @@
  * One WHIP or WHEP session (RFC 9725), kept alive: when the connection is lost, a new one is made in its place, with growing pauses,
  * until it is stopped or the server refuses for good. The server keeps the seat meanwhile.
  *
+ * When only the path is lost (another network, another address) the server still has the session: then a new one is made at once, and
+ * the old one is closed when the new one is there.
+ *
  * UDP and TCP are in the server's answer and are tried first; where a network lets neither through, the relay on the HTTPS port is.
  */
 import { type Client, Problem } from '../api/client'
 import { backoff } from '../backoff'
+import { FlowWatch } from './flow-watch'
 import { emptyFragment } from './sdp'
 
 export type LinkState = 'idle' | 'connecting' | 'live' | 'lost'
@@ -14,17 +18,25 @@ export type LinkState = 'idle' | 'connecting' | 'live' | 'lost'
 const connectLimit = 8000
 /** A connection without the relay that is not up after this long is made anew with it. */
 const directLimit = 3000
-/** 'disconnected' may heal by itself; after this long it is treated as lost. */
-const healLimit = 700
+/** The server's word on a session is waited for so long. */
+const askLimit = 2000
+/** The server sent, or heard, this much later than we saw it: the path is lost. Longer than any pause between packets of silence. */
+const pathLimit = 500
 
 export interface LinkOptions {
   client: Client
   /** Path of the endpoint under the API: /rooms/{room}/whep or …/whip. */
   endpoint: string
+  /** Which way the sound goes, as the server says it: down to a listener, up from a speaker. */
+  direction: 'down' | 'up'
+  /** False while nobody is to be heard, so that quiet means nothing. */
+  isExpecting?(): boolean
   /** Asks for the relay; empty if there is none. */
   relay?(): Promise<RTCIceServer[]>
-  /** Adds transceivers and listens for tracks, on every new connection. */
+  /** Adds transceivers, on every new connection. */
   prepare(connection: RTCPeerConnection): void
+  /** The connection has come up, and takes the place of the one before. */
+  connected?(connection: RTCPeerConnection): void
   /** Asked before a lost connection is made anew; false ends the link. Throws if it cannot tell, which counts as a failed try. */
   mayReturn?(): Promise<boolean>
   /** Changes the offer before it is used. */
@@ -32,6 +44,38 @@ export interface LinkOptions {
   changed(state: LinkState): void
   /** The server refuses; the link has stopped. */
   refused(problem: Problem): void
+}
+
+/**
+ * When the server is asked because nothing comes. Speech brings a packet each 20 to 60 ms and silence one each 400 ms; to a speaker comes
+ * a report each second. What comes on time in between proves the path.
+ */
+const quietLimits = { down: [900, 2500], up: [1500, 2700] }
+
+/**
+ * A browser that has just changed networks may not know its new address for seconds, and until then finds none to be reached at:
+ * it is asked again after so many milliseconds, and so many times before that is taken for being offline.
+ */
+const lookAgain = 200
+const looks = 20
+
+/** Whether the browser finds an address of its own. Those of TCP prove nothing: no socket stands behind them (RFC 6544, port 9). */
+function hasAddress(connection: RTCPeerConnection): Promise<boolean> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (/^a=candidate:\S+ 1 udp /im.test(connection.localDescription?.sdp ?? '')) resolve(true)
+      else if (connection.iceGatheringState === 'complete') resolve(false)
+    }
+    connection.addEventListener('icecandidate', look)
+    connection.addEventListener('icegatheringstatechange', look)
+    look()
+  })
+}
+
+/** A session that is no longer heard of. */
+interface Former {
+  connection: RTCPeerConnection
+  location: string | null
 }
 
 /** The relay of a room, for MediaLink. */
@@ -46,10 +90,19 @@ export class MediaLink {
   private etag: string | null = null
   private isRelayed = false
   private attempt = 0
+  private looked = 0
   private generation = 0
   private timer: ReturnType<typeof setTimeout> | undefined
+  /** Goes on, as far as it can, until the one that takes its place is there. */
+  private former: Former | null = null
+  private isAsking = false
+  private readonly watch: FlowWatch
 
-  constructor(private readonly options: LinkOptions) {}
+  constructor(private readonly options: LinkOptions) {
+    this.watch = new FlowWatch(quietLimits[options.direction], () => {
+      if (this.options.isExpecting?.() ?? true) void this.verify()
+    })
+  }
 
   /** Connects, if it is not connected already. */
   start(): void {
@@ -68,15 +121,51 @@ export class MediaLink {
     this.set('idle')
   }
 
-  /** Asks the server whether it still knows the session; makes a new one if not. Called when the event stream was away. */
+  /** Asks the server how the session is, and makes a new one if it is gone or its path is lost. Called when there is reason to doubt. */
   async verify(): Promise<void> {
-    const { location, connection } = this
-    if (this.state !== 'live' || !location || !connection?.localDescription) return
+    const { connection, generation } = this
+    if (this.state !== 'live' || !connection || this.isAsking) return
+    this.isAsking = true
+    const answer = await this.ask(connection).finally(() => (this.isAsking = false))
+    if (generation !== this.generation || this.state !== 'live') return
+    if (answer === 'gone') {
+      this.location = null
+      this.lose()
+    } else if (connection.connectionState !== 'connected') {
+      if (answer === 'away') this.lose()
+      else this.renew(connection)
+    } else if (typeof answer === 'number' && this.isPathLost(answer)) {
+      this.renew(connection)
+    }
+  }
+
+  /** How many milliseconds ago the server sent to us, or heard of us; or what it says else. */
+  private async ask(connection: RTCPeerConnection): Promise<number | 'gone' | 'away' | 'there'> {
+    if (!this.location || !connection.localDescription) return 'away'
     const headers = { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': this.etag ?? '*', ...this.options.client.headers() }
-    const answer = await fetch(location, { method: 'PATCH', headers, body: emptyFragment(connection.localDescription.sdp) }).catch(() => null)
-    if (answer?.status !== 404 || this.connection !== connection) return
+    const body = emptyFragment(connection.localDescription.sdp)
+    const answer = await fetch(this.location, { method: 'PATCH', headers, body, signal: AbortSignal.timeout(askLimit) }).catch(() => null)
+    if (answer?.status === 404) return 'gone'
+    if (!answer?.ok) return 'away'
+    const age = answer.headers.get('Besedka-Flow-Age')
+    return age === null ? 'there' : Number(age)
+  }
+
+  private isPathLost(flowAge: number): boolean {
+    const quiet = this.watch.quietFor()
+    if (this.options.direction === 'down') return quiet - flowAge > pathLimit
+    return flowAge > pathLimit && quiet > pathLimit
+  }
+
+  /** Makes a session in place of one whose path is lost, and lets that one go on until it is there. */
+  private renew(connection: RTCPeerConnection): void {
+    clearTimeout(this.timer)
+    this.dropFormer()
+    this.former = { connection, location: this.location }
+    this.connection = null
     this.location = null
-    this.lose()
+    this.set('lost')
+    void this.connect()
   }
 
   private readonly networkBack = (): void => {
@@ -114,6 +203,8 @@ export class MediaLink {
       const sdp = this.options.shape?.(offer.sdp ?? '') ?? offer.sdp ?? ''
       if (!isCurrent()) return
       await connection.setLocalDescription({ type: 'offer', sdp })
+      if (this.state === 'lost' && !(await hasAddress(connection)) && isCurrent()) return this.lookLater()
+      if (!isCurrent()) return
       const answer = await this.options.client.send('POST', this.options.endpoint, { sdp, headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' } })
       const location = answer.headers.get('Location')
       if (!isCurrent()) return this.forget(location)
@@ -148,12 +239,15 @@ export class MediaLink {
     switch (connection.connectionState) {
       case 'connected':
         clearTimeout(this.timer)
-        this.attempt = 0
+        this.attempt = this.looked = 0
+        if (this.state === 'live') break // it was away, and has healed
+        this.watch.follow(connection)
+        this.options.connected?.(connection)
+        this.dropFormer()
         this.set('live')
         break
       case 'disconnected':
-        clearTimeout(this.timer)
-        this.timer = setTimeout(() => this.connection === connection && this.lose(), healLimit)
+        if (this.state === 'live') void this.verify()
         break
       case 'failed':
         if (!this.isRelayed && this.state !== 'live') {
@@ -182,6 +276,12 @@ export class MediaLink {
     this.again(backoff(this.attempt++))
   }
 
+  private lookLater(): void {
+    if (this.looked++ >= looks) return this.lose()
+    this.drop()
+    this.timer = setTimeout(() => void this.connect(), lookAgain)
+  }
+
   private again(pause: number): void {
     this.drop()
     this.set('lost')
@@ -191,11 +291,19 @@ export class MediaLink {
   /** Closes what there is, without a word to the person. */
   private drop(): void {
     clearTimeout(this.timer)
+    this.watch.follow(null)
     this.generation++
+    this.dropFormer()
     this.connection?.close()
     this.connection = null
     this.forget(this.location)
     this.location = null
+  }
+
+  private dropFormer(): void {
+    this.former?.connection.close()
+    this.forget(this.former?.location ?? null)
+    this.former = null
   }
 
   private forget(location: string | null): void {

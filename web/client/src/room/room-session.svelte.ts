@@ -107,6 +107,7 @@ export class RoomSession {
     $effect.root(() => {
       this.state = this.stateOf(view) // apart from the page that is open now: the room outlives it
       $effect(() => this.listening.place(this.state?.isOnStage === true))
+      $effect(() => this.listening.expect(this.state?.circles.stage.some((person) => person.account !== this.self && !person.muted && person.connected) === true))
     })
     this.phase = 'in'
     this.listening.start()

@@ -38,6 +38,7 @@ export class Speaking {
     this.media = new MediaLink({
       client: options.client,
       endpoint: `/rooms/${encodeURIComponent(options.room)}/whip`,
+      direction: 'up',
       relay: relayOf(options.client, options.room),
       prepare: (connection) => this.prepare(connection),
       shape: shapeSpeech,
@@ -73,7 +74,7 @@ export class Speaking {
 
   /** The server says that this person is muted or not; false if that is only the echo of what they did here. */
   muteTold(isMuted: boolean): boolean {
-    if (!isMuted || this.isMuted || this.isStarting || this.sync.isRecent()) return false
+    if (!isMuted || this.isMuted || this.link !== 'live' || this.isStarting || this.sync.isRecent()) return false // without a session the server shows everybody as muted
     this.isMuted = true
     this.listen(false)
     this.sync.reset(true)
