@@ -11,7 +11,7 @@ LDFLAGS   := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED ?= 0
 
-.PHONY: help setup build client run test unit race e2e check generate bench fuzz clean
+.PHONY: help setup build client run test unit race e2e check generate bench network fuzz clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ generate: $(CLIENT)/node_modules/.package-lock.json ## write docs/openapi.json a
 
 bench: build ## cost per packet and listener beside a plain Pion server, in one run
 	$(GO) run ./bench/run
+
+network: build $(E2E)/node_modules/.package-lock.json ## what a listener's browser conceals on bad networks, beside plain Pion (root; 6 minutes)
+	@cd $(E2E) && node network.mjs
 
 FUZZTIME ?= 30s
 fuzz: ## each fuzz target for FUZZTIME (30s)

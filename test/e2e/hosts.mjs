@@ -54,6 +54,28 @@ export class Hosts {
     return file;
   }
 
+  /** Gives the server further addresses, which guests reach only through programs beside the server. */
+  behind(addresses) {
+    for (const address of addresses) ip('-n', this.server, 'addr', 'add', `${address}/32`, 'dev', 'lo');
+    for (const g of Object.values(this.guests)) {
+      for (const address of addresses) ip('-n', g.ns, 'route', 'add', 'unreachable', address);
+      for (const other of Object.values(this.guests)) {
+        if (other !== g) ip('-n', g.ns, 'route', 'add', 'unreachable', `${other.gateway}/32`);
+      }
+    }
+  }
+
+  /** Takes the guest's address away and gives another: what went to the old one is lost. */
+  move(guest) {
+    const g = this.guests[guest];
+    const [, , net, last] = g.address.split('.');
+    const next = `10.99.${net}.${Number(last) + 1}`;
+    ip('-n', g.ns, 'addr', 'del', `${g.address}/24`, 'dev', `${g.link}g`); // takes the routes with it
+    ip('-n', g.ns, 'addr', 'add', `${next}/24`, 'dev', `${g.link}g`);
+    ip('-n', g.ns, 'route', 'add', 'default', 'via', g.gateway);
+    g.address = next;
+  }
+
   /** Lets only that through which the nftables rule set says, as the guest's network would. */
   firewall(guest, rules) {
     execFileSync('ip', ['netns', 'exec', this.guests[guest].ns, 'nft', '-f', '-'], { input: rules });

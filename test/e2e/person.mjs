@@ -6,16 +6,16 @@ const passphrase = 'lamp river bridge voice';
 
 export class Person {
   /** Opens a browser as that guest; what they say into the microphone is the WAV file, over and over. */
-  static async arrive(hosts, server, guest, { username, name, says, locale = 'en-GB', viewport = { width: 1280, height: 800 } }) {
+  static async arrive(hosts, server, guest, { username, name, says, locale = 'en-GB', viewport = { width: 1280, height: 800 }, permissions = ['microphone'], secure = [] }) {
     const browser = await chromium.launch({
       executablePath: hosts.chromium(guest),
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream',
+        '--disable-component-update', '--disable-sync', ...(permissions.length ? ['--use-fake-ui-for-media-stream'] : []), '--use-fake-device-for-media-stream',
         ...(says ? [`--use-file-for-fake-audio-capture=${says}`] : []),
         // The page comes over plain HTTP from another host; the microphone is given to secure pages only.
-        `--unsafely-treat-insecure-origin-as-secure=${server.url(guest)}`],
+        `--unsafely-treat-insecure-origin-as-secure=${[server.url(guest), ...secure].join()}`],
     });
-    return Person.sit({ browser, guest, username, name, server, options: { locale, viewport, permissions: ['microphone'] } });
+    return Person.sit({ browser, guest, username, name, server, options: { locale, viewport, permissions } });
   }
 
   /** Opens a page that knows nobody yet, in a browser that is there. */

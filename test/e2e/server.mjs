@@ -6,13 +6,18 @@ import { join, resolve } from 'node:path';
 const binary = resolve(process.env.BESEDKA_BIN ?? join(import.meta.dirname, '../../bin/besedka'));
 
 export class Server {
-  /** @param {{certificate: string, key: string}} [tls] files with which the server serves HTTPS itself, on port 443 */
-  constructor(hosts, tls) {
+  /**
+   * @param {{certificate: string, key: string} | undefined} tls files with which the server serves HTTPS itself, on port 443
+   * @param {{media?: string, advertise?: string[]}} [options] where media comes in, and where browsers are told that it does
+   */
+  constructor(hosts, tls, { media = '0.0.0.0:7882', advertise } = {}) {
     this.hosts = hosts;
     this.tls = tls;
+    this.media = media;
     this.data = join(hosts.folder, 'data');
     mkdirSync(this.data, { recursive: true });
     this.gateways = Object.values(hosts.guests).map((g) => g.gateway);
+    this.advertise = advertise ?? this.gateways;
     this.log = '';
   }
 
@@ -27,7 +32,7 @@ export class Server {
   async start() {
     const tls = this.tls ? ['--tls-cert', this.tls.certificate, '--tls-key', this.tls.key] : [];
     this.process = spawn('ip', ['netns', 'exec', this.hosts.server, binary, 'serve', '--data', this.data, '--listen', `0.0.0.0:${this.tls ? 443 : 8080}`, ...tls,
-      '--url', this.at(this.gateways[0]), '--media', '0.0.0.0:7882', '--advertise', this.gateways.join(',')]);
+      '--url', this.at(this.gateways[0]), '--media', this.media, '--advertise', this.advertise.join(',')]);
     for (const out of [this.process.stdout, this.process.stderr]) out.on('data', (text) => (this.log += text));
     const deadline = Date.now() + 20000;
     for (;;) {
