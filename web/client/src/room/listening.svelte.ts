@@ -5,9 +5,10 @@ import { type LinkState, MediaLink, relayOf } from './media-link'
 
 /**
  * Delay that the jitter buffer aims at in the audience, in milliseconds. The server sends a large
- * audience 60 ms of sound in a packet: with less than this the first such packet comes too late.
+ * audience 60 ms of sound in a packet: with less than 60 the first such packet comes too late, and
+ * some more is for the unrest of the network.
  */
-const audienceTarget = 60
+const audienceTarget = 80
 
 export class Listening {
   state = $state<LinkState>('idle')
