@@ -65,7 +65,7 @@ func TestWhoHasLostHisVoiceIsNotForwardedHoweverHeSends(t *testing.T) {
 		if l.again != nil { // the connection has been sending all the while: what it sends was good
 			l.again(p)
 			given := time.Now()
-			within(t, time.Second, "who "+l.name+" is heard again", func() bool { return heard(given, time.Now()) > 5 })
+			within(t, joinTime, "who "+l.name+" is heard again", func() bool { return heard(given, time.Now()) > 5 })
 		}
 		if l.name == "is removed" {
 			h.noWayBack(t, p, r, speaker)
