@@ -13,6 +13,7 @@ import (
 const (
 	kindHello               = "hello"                // first on every stream
 	kindReset               = "reset"                // facts are missing: fetch the state anew
+	kindServerStopping      = "server_stopping"      // last on every stream of a server that ends in order
 	kindHallwayChanged      = "hallway_changed"      // the list of open rooms is another
 	kindParticipantsChanged = "participants_changed" // announced by rooms; coalesced here
 	kindRoomEnded           = "room_ended"           // last fact of a room's topic

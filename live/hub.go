@@ -79,16 +79,17 @@ type Hub struct {
 	stop chan struct{} // closed by Close
 	cut  atomic.Int64  // streams cut because they were slow
 
-	mu      sync.Mutex
-	closed  bool
-	feeds   map[besedka.Topic]*feed
-	streams map[*Stream]struct{}
-	byCred  map[besedka.CredentialID]map[*Stream]struct{}
-	work    []*feed            // woken, not yet read
-	failed  map[*feed]struct{} // could not be read; tried again at the next poll
-	waiting map[*feed]struct{} // have counts that wait for their turn
-	hallway coalesced          // data is only a mark here
-	polled  time.Time
+	mu       sync.Mutex
+	closed   bool
+	stopping bool
+	feeds    map[besedka.Topic]*feed
+	streams  map[*Stream]struct{}
+	byCred   map[besedka.CredentialID]map[*Stream]struct{}
+	work     []*feed            // woken, not yet read
+	failed   map[*feed]struct{} // could not be read; tried again at the next poll
+	waiting  map[*feed]struct{} // have counts that wait for their turn
+	hallway  coalesced          // data is only a mark here
+	polled   time.Time
 }
 
 // New makes a Hub. Nothing is delivered until Run.
@@ -283,6 +284,9 @@ func (h *Hub) enter(s *Stream) error {
 	defer h.mu.Unlock()
 	if h.closed {
 		return ErrClosed
+	}
+	if h.stopping {
+		return ErrStopping
 	}
 	if len(h.streams) >= h.maxStreams {
 		return ErrBusy

@@ -88,6 +88,9 @@ func (s *Server) gate(w http.ResponseWriter, r *http.Request) {
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 	c.token, c.byCookie = s.token(r)
 	s.allowForeignPlayers(w.Header(), c)
+	if err := s.refusal(c.pattern); err != nil {
+		return err
+	}
 	if c.token == "" || c.byCookie {
 		if err := s.csrf.Check(r); err != nil {
 			return errCrossOrigin

@@ -9,9 +9,15 @@ import (
 const healthTimeout = 2 * time.Second
 
 // health answers 200 when the server does its work: the database answers, and
-// media listens, without which the program would not be running.
+// media listens, without which the program would not be running. A server that is
+// about to end is not healthy: who balances load goes elsewhere.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	if err := s.limits.stranger.spend(addressKey(callOf(r.Context()).addr)); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := s.refusal(healthPattern); err != nil {
+		w.Header().Set("Cache-Control", "no-store")
 		s.fail(w, r, err)
 		return
 	}

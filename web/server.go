@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -76,6 +77,8 @@ type Server struct {
 	csp     string
 	metrics *metrics
 	openAPI []byte
+
+	stopping atomic.Bool
 }
 
 // New makes a Server. It panics on what cannot be wrong in a program that passed

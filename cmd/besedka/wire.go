@@ -156,9 +156,10 @@ func (p *program) revoked(credential besedka.CredentialID, _ besedka.Participant
 	p.rooms.LeaveCredential(context.Background(), credential)
 }
 
-// run serves until ctx ends or a part fails, and waits for every part.
-func (p *program) run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
+// run serves until ctx ends, and then in order to the end; or until a part fails. It
+// waits for every part.
+func (p *program) run(asked context.Context) error {
+	ctx, stop := context.WithCancel(context.WithoutCancel(asked))
 	defer stop()
 	var parts sync.WaitGroup
 	failed := make(chan error, 8)
@@ -170,6 +171,7 @@ func (p *program) run(ctx context.Context) error {
 			stop()
 		})
 	}
+	start(func(ctx context.Context) error { return p.drain(ctx, asked) })
 	start(p.accounts.Run)
 	start(p.rooms.Run)
 	start(p.live.Run)

@@ -6,7 +6,7 @@ import type { LiveEvent, Me, NewRoom, Person } from './api/types'
 import { Hallway } from './hallway.svelte'
 import { t } from './i18n/index.svelte'
 import { explain } from './i18n/problem'
-import { Live } from './live'
+import { Live, retryTimeOf } from './live'
 import { AudioOutput } from './room/audio-output.svelte'
 import { RoomSession } from './room/room-session.svelte'
 import { Router } from './router.svelte'
@@ -206,6 +206,7 @@ export class App {
       if (!event.room || event.room === this.session?.room) this.session?.event(event)
     }
     if (event.kind === 'hallway_changed') this.hallway.changed()
+    if (event.kind === 'server_stopping') this.session?.serverStopping(retryTimeOf(event))
     if (event.kind === 'reset' || (event.kind === 'hello' && event.data.resumed !== true)) this.hallway.changed()
     if (event.topic === 'account') this.accountEvent(event)
   }

@@ -61,6 +61,8 @@ export class Live {
   private cursor: string | null = null
   private abort: AbortController | null = null
   private wake: (() => void) | null = null
+  /** The server has said that it ends, and when to come back. */
+  private retryTime = 0
 
   constructor(
     private readonly client: Client,
@@ -102,7 +104,8 @@ export class Live {
       }
       if (signal.aborted) return
       this.listener.connected(false)
-      await this.pause(Math.max(retryAfter, backoff(attempt)), signal)
+      await this.pause(Math.max(retryAfter, this.retryTime || backoff(attempt)), signal)
+      this.retryTime = 0
     }
   }
 
@@ -143,7 +146,9 @@ export class Live {
   private deliver(frame: Frame): void {
     const event = parseEvent(frame.data)
     if (frame.id) this.cursor = frame.id
-    if (event) this.listener.event(event)
+    if (!event) return
+    if (event.kind === 'server_stopping') this.retryTime = retryTimeOf(event)
+    this.listener.event(event)
   }
 
   private pause(milliseconds: number, signal: AbortSignal): Promise<void> {
@@ -164,6 +169,15 @@ export class Live {
 /** A refusal that trying again does not change. Too many requests and a server in trouble pass. */
 function isFinal(problem: Problem): boolean {
   return problem.status >= 400 && problem.status < 500 && problem.status !== 408 && problem.status !== 429
+}
+
+/** The longest that a server may keep its clients away, in milliseconds. */
+const longestRetry = 30_000
+
+/** How long a server that ends wants this client to stay away, in milliseconds. */
+export function retryTimeOf(event: LiveEvent): number {
+  const time = Number(event.data.retry_ms)
+  return time >= 0 ? Math.min(time, longestRetry) : 0
 }
 
 function parseEvent(data: string): LiveEvent | null {

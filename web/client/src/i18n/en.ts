@@ -363,6 +363,7 @@ export const en = {
   problem_not_offered: 'The room is not offered to you now.',
   problem_not_your_moderator: 'Only the host, or who made them a moderator, may do that.',
   problem_note_invalid: 'The note is too long, or has characters that cannot be shown.',
+  problem_server_stopping: 'The server is being restarted. Try again in a moment.',
   problem_title_invalid: 'A title has at most 60 characters, without control characters.',
   problem_too_many_follows: 'You follow as many people as one can.',
   problem_too_many_picks: 'That is more people than can be asked into one room.',

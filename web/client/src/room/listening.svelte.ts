@@ -40,6 +40,11 @@ export class Listening {
   /** Stops the sound at once and ends the session. */
   readonly stop: () => void
 
+  /** See MediaLink.stayAway. */
+  stayAway(time: number): void {
+    this.link.stayAway(time)
+  }
+
   verify(): Promise<void> {
     return this.link.verify()
   }

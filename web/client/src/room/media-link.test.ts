@@ -203,5 +203,16 @@ describe('a link', () => {
       await vi.advanceTimersByTimeAsync(700)
       expect(Connection.made).toHaveLength(2)
     })
+
+    it('and whose server ends comes back when that server said', async () => {
+      answer = () => Promise.reject(new Error('away'))
+      const { first, made } = await flowing()
+      made.stayAway(2400)
+      first.become('closed')
+      await vi.advanceTimersByTimeAsync(2300)
+      expect(Connection.made).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(200)
+      expect(Connection.made).toHaveLength(2)
+    })
   })
 })

@@ -91,6 +91,7 @@ export class MediaLink {
   private isRelayed = false
   private attempt = 0
   private looked = 0
+  private notBefore = 0
   private generation = 0
   private timer: ReturnType<typeof setTimeout> | undefined
   /** Goes on, as far as it can, until the one that takes its place is there. */
@@ -166,6 +167,11 @@ export class MediaLink {
     this.location = null
     this.set('lost')
     void this.connect()
+  }
+
+  /** A connection lost from now on is not made anew before that many milliseconds have passed. */
+  stayAway(time: number): void {
+    this.notBefore = performance.now() + time
   }
 
   private readonly networkBack = (): void => {
@@ -273,7 +279,7 @@ export class MediaLink {
 
   private lose(): void {
     if (this.state !== 'live') this.isRelayed = false
-    this.again(backoff(this.attempt++))
+    this.again(Math.max(backoff(this.attempt++), this.notBefore - performance.now()))
   }
 
   private lookLater(): void {

@@ -154,6 +154,12 @@ export class RoomSession {
     this.sayReconnected()
   }
 
+  /** The server is about to end, and another takes its place: the sound may play on until it stops, and comes back after that time. */
+  serverStopping(retryTime: number): void {
+    this.listening.stayAway(retryTime)
+    this.speaking.stayAway(retryTime)
+  }
+
   /** The server, or the network, refused something without which there is no being in the room. */
   refused(error: unknown): void {
     if (refusedWith(error, 'removed_from_room')) return this.finish('removed')

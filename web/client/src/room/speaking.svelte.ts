@@ -101,6 +101,11 @@ export class Speaking {
     if (await this.open()) old.stop()
   }
 
+  /** See MediaLink.stayAway. */
+  stayAway(time: number): void {
+    this.media.stayAway(time)
+  }
+
   verify(): Promise<void> {
     return this.media.verify()
   }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// drainFor is how long a server that was asked to end still answers, if anybody is
+	// connected: what begins is refused with words, what is under way is finished.
+	drainFor = time.Second
+	// returnWithin spreads the return of those who were connected.
+	returnWithin = 2 * time.Second
+)
+
+// drain waits until the program is asked to end, tells everybody, and gives them a
+// moment. Sound goes on meanwhile.
+func (p *program) drain(ctx, asked context.Context) error {
+	select {
+	case <-asked.Done():
+	case <-ctx.Done():
+		return nil
+	}
+	p.web.Stop()
+	told := p.live.Stopping(func() time.Duration { return drainFor + rand.N(returnWithin) })
+	sound := p.media.Stats()
+	p.log.Info("stopping", "streams", told, "listeners", sound.SessionsDown, "speakers", sound.SessionsUp)
+	if told == 0 && sound.SessionsDown == 0 && sound.SessionsUp == 0 {
+		return nil
+	}
+	moment := time.NewTimer(drainFor)
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
