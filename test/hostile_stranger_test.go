@@ -258,9 +258,13 @@ func TestNobodyEndsAnothersSession(t *testing.T) {
 		}
 		replayed := v.check(true)
 		v.send(replayed)
-		_, _ = stranger.Write(replayed)      // seen on the wire, sent again from elsewhere
-		_, _ = stranger.Write(v.check(true)) // caught on the wire, and let through only from elsewhere
+		_, _ = stranger.Write(replayed) // seen on the wire, sent again from elsewhere
 		_, _ = attacker.conn.WriteToUDP(v.check(true), v.server)
+	}
+	for range 20 { // caught on the wire, and let through only from elsewhere
+		_, _ = stranger.Write(victim.check(true))
+		_, _ = stranger.Write(voice.check(true))
+		observe(frameTime)
 	}
 	for _, ssrc := range ssrcsOf(victim) {
 		bye, _ := (&rtcp.Goodbye{Sources: []uint32{ssrc, 0x1000 + 5, 0x1000 + 1}}).Marshal()
