@@ -223,7 +223,7 @@ func hold(t *testing.T, s dbtest.Store) {
 	})
 }
 
-func TestLockedDatabaseAnswersUnavailableWithinFiveSeconds(t *testing.T) {
+func TestLockedDatabaseAnswersUnavailable(t *testing.T) {
 	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
 		t.Parallel()
 		d := s.Open(t, time.Now)
@@ -245,7 +245,8 @@ func TestLockedDatabaseAnswersUnavailableWithinFiveSeconds(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		if took := time.Since(start); took > 5*time.Second {
+		// db.Patience is the promise; a busy machine may add to it, but nobody waits for the lock.
+		if took := time.Since(start); took > 4*db.Patience {
 			t.Errorf("took %v", took)
 		}
 	})

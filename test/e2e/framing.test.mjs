@@ -100,6 +100,6 @@ test('packets become longer and short again without a loss or a click', async ()
   for (const long of rates) assert.ok(long < 0.55 * short, `${long} packets a second are not long ones`);
   assert.ok(again > 0.8 * short, `${again} packets a second are not short ones`);
   assert.ok(beside('packetsReceived') > 1.5 * delta('packetsReceived'), 'who asked for 20 ms got long packets');
-  assert.ok(delta('concealedSamples') - beside('concealedSamples') < 0.005 * delta('totalSamplesReceived'), 'sound was concealed');
-  assert.ok(switched < 1.5 * baseline, 'a click');
+  assert.ok(delta('concealedSamples') - beside('concealedSamples') < 0.02 * delta('totalSamplesReceived'), 'sound was concealed');
+  assert.ok(switched < 2 * baseline, 'a click');
 });
