@@ -1,4 +1,6 @@
 // What a listener's browser really plays: recorded from the decoded tracks, compared with the source.
+import assert from 'node:assert/strict';
+import { readWav } from './hosts.mjs';
 
 /** Runs in every page before its scripts: keeps the peer connections so that the test can listen. */
 export function keepConnections() {
@@ -13,7 +15,7 @@ export function keepConnections() {
 }
 
 /** Records `seconds` of everything the page's live connections receive, mixed, as mono samples at 48 kHz. */
-export async function record(page, seconds) {
+async function record(page, seconds) {
   const packed = await page.evaluate(async (seconds) => {
     const context = new AudioContext({ sampleRate: 48000 });
     await context.resume();
@@ -50,7 +52,7 @@ export async function record(page, seconds) {
 }
 
 /** Root mean square of each 20 ms. */
-export function envelope(samples, rate = 48000) {
+function envelope(samples, rate = 48000) {
   const step = rate / 50;
   const out = new Float64Array(Math.floor(samples.length / step));
   for (let i = 0; i < out.length; i++) {
@@ -87,7 +89,7 @@ function correlation(heard, source) {
  * How like the looping source the heard envelope is, 0…1: the median over pieces of 2.5 s,
  * each at its own lag, because a jitter buffer may stretch time a little between them.
  */
-export function likeness(heard, source) {
+function likeness(heard, source) {
   const piece = 125;
   const likes = [];
   for (let i = 0; i + piece <= heard.length; i += 25) likes.push(correlation(heard.subarray(i, i + piece), source));
@@ -95,8 +97,29 @@ export function likeness(heard, source) {
 }
 
 /** Share of 20 ms windows with sound in them. */
-export function voiced(env, threshold = 0.004) {
+function voiced(env, threshold = 0.004) {
   return env.filter((v) => v > threshold).length / env.length;
+}
+
+/**
+ * What that person hears is the speech in the file: long enough, loud enough, and that one rather than the other.
+ * At first a jitter buffer may still be stretching time, so it may take more than one hearing.
+ */
+export async function hears(person, file, other, seconds = 8) {
+  const source = envelope(readWav(file).samples);
+  const another = envelope(readWav(other).samples);
+  let heard, sound, like, unlike;
+  for (let listen = 0; listen < 4 && !(like > 0.75 && like > unlike + 0.1); listen++) {
+    heard = await record(person.page, seconds);
+    sound = envelope(heard);
+    [like, unlike] = [likeness(sound, source), likeness(sound, another)];
+  }
+  const energy = Math.hypot(...sound) / Math.sqrt(sound.length);
+  console.log(`# ${person.name} hears: energy ${energy.toFixed(4)}, voiced ${voiced(sound).toFixed(2)} of ${voiced(source).toFixed(2)}, likeness ${like.toFixed(3)}, to another speech ${unlike.toFixed(3)}`);
+  assert.ok(heard.length > (seconds - 1) * 48000, `recorded ${heard.length} samples`);
+  assert.ok(energy > 0.01, `too quiet: ${energy}`);
+  assert.ok(voiced(sound) > 0.6 * voiced(source), `sound in only ${voiced(sound)} of the time`);
+  assert.ok(like > 0.75 && like > unlike + 0.1, `not what was said: ${like}, and ${unlike} another speech`);
 }
 
 /** RTP packets that the page's connections have received and how much was concealed. */

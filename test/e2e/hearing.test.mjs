@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { envelope, inbound, likeness, record, voiced } from './hear.mjs';
-import { Hosts, readWav, speech } from './hosts.mjs';
+import { hears, inbound } from './hear.mjs';
+import { Hosts, speech } from './hosts.mjs';
 import { Person } from './person.mjs';
 import { Server } from './server.mjs';
 
 const title = 'Rivers and bridges';
-const seconds = 8;
 
 let hosts, server, host, second, listener, english, russian;
 
@@ -35,22 +34,6 @@ afterEach(async (t) => {
     await person?.page.screenshot({ path: `${process.env.BESEDKA_SHOTS}/${t.name.slice(0, 30).replaceAll(' ', '-')}-${person.username}.png` });
   }
 });
-
-/** What that person hears now is the speech in the file: long enough, loud enough, and that one rather than the other. */
-async function hears(person, file, other) {
-  const heard = await record(person.page, seconds);
-  assert.ok(heard.length > (seconds - 0.5) * 48000, `recorded ${heard.length} samples`);
-  const sound = envelope(heard);
-  const source = envelope(readWav(file).samples);
-  const energy = Math.hypot(...sound) / Math.sqrt(sound.length);
-  const like = likeness(sound, source);
-  const unlike = likeness(sound, envelope(readWav(other).samples));
-  console.log(`# ${person.name} hears: energy ${energy.toFixed(4)}, voiced ${voiced(sound).toFixed(2)} of ${voiced(source).toFixed(2)}, likeness ${like.toFixed(3)}, to the other speech ${unlike.toFixed(3)}`);
-  assert.ok(energy > 0.01, `too quiet: ${energy}`);
-  assert.ok(voiced(sound) > 0.6 * voiced(source), `sound in only ${voiced(sound)} of the time`);
-  assert.ok(like > 0.75, `not what was said: likeness ${like}`);
-  assert.ok(like > unlike + 0.1, `could be the other speech: ${like} and ${unlike}`);
-}
 
 test('the owner signs up with the printed link, invites, and opens a room', async () => {
   await host.join(server.ownerPath());

@@ -1,28 +1,43 @@
 // Hosts of our own on one machine: network namespaces joined to the server's by veth pairs.
 // Needs Linux, root and iproute2, and says so; nothing outside these namespaces is reached.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ip = (...args) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
 
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // has ended meanwhile
+  }
+}
+
 export class Hosts {
   /** @param {string[]} guests one namespace a browser */
   constructor(guests) {
-    if (process.getuid?.() !== 0) {
-      throw new Error('the end-to-end tests make network namespaces: run them as root (sudo make e2e)');
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+      throw new Error('the end-to-end tests make network namespaces: run them on Linux as root (sudo make e2e)');
     }
-    this.tag = `bsd${process.pid % 10000}`;
     this.folder = mkdtempSync(join(tmpdir(), 'besedka-e2e-'));
+    this.tag = `bsd${randomBytes(3).toString('hex')}`; // several runs may go on at a time
     this.names = ['srv', ...guests];
     this.server = `${this.tag}srv`;
     this.guests = Object.fromEntries(guests.map((name, i) => [name, { ns: this.tag + name, address: `10.99.${i + 1}.2`, gateway: `10.99.${i + 1}.1`, link: `${this.tag}${name[0]}${i}` }]));
+    process.once('exit', () => this.close());
   }
 
   open() {
+    try {
+      ip('netns', 'add', this.server);
+    } catch (error) {
+      throw new Error(`no network namespace can be made here (\`ip netns add\` says: ${String(error.stderr || error.message).trim()}). The end-to-end tests need iproute2 and the right to make them (CAP_SYS_ADMIN): in a container, run it privileged.`);
+    }
     for (const name of this.names) {
-      ip('netns', 'add', this.tag + name);
+      if (name !== 'srv') ip('netns', 'add', this.tag + name);
       ip('-n', this.tag + name, 'link', 'set', 'lo', 'up');
     }
     for (const g of Object.values(this.guests)) {
@@ -35,21 +50,25 @@ export class Hosts {
     }
   }
 
+  /** Ends what is left running in the namespaces, and removes them and the folder. */
   close() {
-    for (const name of this.names) {
+    for (const name of this.names.splice(0)) {
       try {
+        for (const pid of ip('netns', 'pids', this.tag + name).split('\n').filter(Boolean)) kill(Number(pid));
         ip('netns', 'del', this.tag + name);
       } catch {
         // was never made
       }
     }
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 
-  /** A program that starts Chromium as that guest. */
-  chromium(guest) {
-    const file = join(this.folder, `chromium-${guest}`);
-    const home = this.home ? `HOME=${this.home} ` : '';
-    writeFileSync(file, `#!/bin/sh\n${home}exec ip netns exec ${this.guests[guest].ns} ${process.env.CHROMIUM ?? 'chromium'} "$@"\n`);
+  /** A file that starts the program as that guest; `through` is what puts it there. */
+  program(guest, program, { environment = {}, through = 'ip netns exec' } = {}) {
+    const file = join(this.folder, `${program.split('/').pop()}-${guest}`);
+    const home = this.home ? { HOME: this.home } : {};
+    const variables = Object.entries({ ...home, ...environment }).map(([name, value]) => `${name}='${value}'`);
+    writeFileSync(file, `#!/bin/sh\nexec env ${variables.join(' ')} ${through} ${this.guests[guest].ns} ${program} "$@"\n`);
     chmodSync(file, 0o755);
     return file;
   }

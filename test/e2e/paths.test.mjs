@@ -1,13 +1,12 @@
 // The ways in (UDP, ICE-TCP, TURN over TLS on the HTTPS port): browsers behind firewalls hear, and how soon.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { envelope, likeness, record, voiced } from './hear.mjs';
-import { Hosts, readWav, speech } from './hosts.mjs';
+import { hears } from './hear.mjs';
+import { Hosts, speech } from './hosts.mjs';
 import { Person } from './person.mjs';
 import { Server } from './server.mjs';
 
 const title = 'Doors and windows';
-const seconds = 6;
 
 /** What silently lets nothing but this out of a guest's network, and nothing in that was not asked for. */
 const only = (...rules) => `table inet wall {
@@ -75,18 +74,7 @@ function way(person) {
   });
 }
 
-async function hears(person) {
-  const source = envelope(readWav(english).samples);
-  const other = envelope(readWav(russian).samples);
-  let sound, like, unlike;
-  for (let listen = 0; listen < 3 && !(like > 0.75); listen++) { // at first the jitter buffer may still be stretching time
-    sound = envelope(await record(person.page, seconds));
-    [like, unlike] = [likeness(sound, source), likeness(sound, other)];
-  }
-  console.log(`# ${person.name} hears: voiced ${voiced(sound).toFixed(2)} of ${voiced(source).toFixed(2)}, likeness ${like.toFixed(3)}, to another speech ${unlike.toFixed(3)}`);
-  assert.ok(voiced(sound) > 0.6 * voiced(source), `sound in only ${voiced(sound)} of the time`);
-  assert.ok(like > 0.75 && like > unlike + 0.1, `not what was said: ${like} and ${unlike}`);
-}
+const hearsTheHost = (person) => hears(person, english, russian, 6);
 
 test('the host speaks, over HTTPS of our own', async () => {
   await host.startRoom(title);
@@ -101,7 +89,7 @@ test('with nothing in the way sound comes by UDP', async () => {
   console.log(`# first sound by UDP after ${took} ms ${JSON.stringify(way)}`);
   assert.equal(way.protocol, 'udp');
   assert.equal(way.relayProtocol, undefined);
-  await hears(person);
+  await hearsTheHost(person);
 });
 
 test('where UDP is blocked it comes by TCP', async () => {
@@ -112,7 +100,7 @@ test('where UDP is blocked it comes by TCP', async () => {
   const { took, way } = await enter(person);
   console.log(`# first sound by TCP after ${took} ms ${JSON.stringify(way)}`);
   assert.equal(way.protocol, 'tcp');
-  await hears(person);
+  await hearsTheHost(person);
   assert.equal(hosts.datagramsReceived('t'), before, 'a datagram came in: UDP was not blocked');
 });
 
@@ -124,7 +112,7 @@ test('where all but the HTTPS port is blocked it comes by TURN over TLS', async 
   const { took, way } = await enter(person);
   console.log(`# first sound by TURN over TLS after ${took} ms ${JSON.stringify(way)}`);
   assert.equal(way.relayProtocol, 'tls');
-  await hears(person);
+  await hearsTheHost(person);
   assert.equal(hosts.datagramsReceived('s'), before, 'a datagram came in: UDP was not blocked');
 });
 

@@ -1,20 +1,15 @@
 // Somebody at a browser: finds everything by role and name, as a screen reader does.
-import { chromium } from 'playwright-core';
+import { launch } from './browsers.mjs';
 import { keepConnections } from './hear.mjs';
 
 const passphrase = 'lamp river bridge voice';
+/** How long a page may take for anything, in milliseconds: the machine may be slow and busy. */
+const patience = 90000;
 
 export class Person {
-  /** Opens a browser as that guest; what they say into the microphone is the WAV file, over and over. */
-  static async arrive(hosts, server, guest, { username, name, says, locale = 'en-GB', viewport = { width: 1280, height: 800 }, permissions = ['microphone'], secure = [] }) {
-    const browser = await chromium.launch({
-      executablePath: hosts.chromium(guest),
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', ...(permissions.length ? ['--use-fake-ui-for-media-stream'] : []), '--use-fake-device-for-media-stream',
-        ...(says ? [`--use-file-for-fake-audio-capture=${says}`] : []),
-        // The page comes over plain HTTP from another host; the microphone is given to secure pages only.
-        `--unsafely-treat-insecure-origin-as-secure=${[server.url(guest), ...secure].join()}`],
-    });
+  /** Opens a browser as that guest; what they say into the microphone is the WAV file, over and over. See browsers.mjs. */
+  static async arrive(hosts, server, guest, { username, name, locale = 'en-GB', viewport = { width: 1280, height: 800 }, secure = [], ...how }) {
+    const { browser, permissions } = await launch(hosts, guest, { ...how, secure: [server.url(guest), ...secure] });
     return Person.sit({ browser, guest, username, name, server, options: { locale, viewport, permissions } });
   }
 
@@ -22,6 +17,7 @@ export class Person {
   static async sit({ browser, guest, username, name, server, options }) {
     const context = await browser.newContext(options);
     await context.addInitScript(keepConnections);
+    context.setDefaultTimeout(patience);
     const page = await context.newPage();
     const person = Object.assign(new Person(), { browser, page, guest, username, name, server, options, errors: [] });
     if (process.env.BESEDKA_TRACE) page.on('response', (r) => r.request().method() !== 'GET' && console.log(`# ${guest} ${r.request().method()} ${new URL(r.url()).pathname} ${r.status()} ${r.request().postData()?.slice(0, 80) ?? ''}`));

@@ -34,7 +34,7 @@ export class Server {
     this.process = spawn('ip', ['netns', 'exec', this.hosts.server, binary, 'serve', '--data', this.data, '--listen', `0.0.0.0:${this.tls ? 443 : 8080}`, ...tls,
       '--url', this.at(this.gateways[0]), '--media', this.media, '--advertise', this.advertise.join(',')]);
     for (const out of [this.process.stdout, this.process.stderr]) out.on('data', (text) => (this.log += text));
-    const deadline = Date.now() + 20000;
+    const deadline = Date.now() + 90000;
     for (;;) {
       if (this.process.exitCode !== null) throw new Error(`the server stopped:\n${this.log}`);
       try {
