@@ -147,7 +147,7 @@ func (h *Hub) closeAll(streams []*Stream) {
 		}
 	}
 	for f := range feeds {
-		if err := f.pump(ctx); err != nil {
+		if err := f.catchUp(ctx); err != nil {
 			h.log.Warn("event stream ends without its last facts", "topic", f.topic, "error", err)
 		}
 	}

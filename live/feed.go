@@ -32,10 +32,13 @@ type feed struct {
 	reading chan struct{} // a semaphore: one stream at a time reads old facts, the others then find them in recent
 
 	mu      sync.Mutex
-	ready   bool     // head is known
-	missed  bool     // was woken before it was ready
-	head    int64    // last fact handed out
-	recent  []*entry // the last facts handed out, without a gap, ending at head
+	held    int           // who keeps facts back; see Hub.Hold
+	freed   chan struct{} // closed when nobody does any more; nil when nobody does
+	kept    []*entry      // read meanwhile, handed out then
+	ready   bool          // head is known
+	missed  bool          // was woken before it was ready
+	head    int64         // last fact handed out
+	recent  []*entry      // the last facts handed out, without a gap, ending at head
 	streams map[*Stream]struct{}
 	counts  coalesced
 }
@@ -62,8 +65,8 @@ func newFeed(t besedka.Topic, o Outbox) *feed {
 	}
 }
 
-// start learns where the topic stands now. It says whether the feed was woken
-// meanwhile and must be read.
+// start learns where the topic stands now, and waits until facts up to there may
+// be told. It says whether the feed was woken meanwhile and must be read.
 func (f *feed) start(ctx context.Context) (woken bool, err error) {
 	if err := f.lockReading(ctx); err != nil {
 		return false, err
@@ -78,6 +81,9 @@ func (f *feed) start(ctx context.Context) (woken bool, err error) {
 	_, head, err := f.outbox.Head(ctx, f.topic)
 	if err != nil {
 		return false, fmt.Errorf("head of %s: %w", f.topic, err)
+	}
+	if err := f.free(ctx); err != nil {
+		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +117,8 @@ func (f *feed) detach(s *Stream) {
 	delete(f.streams, s)
 }
 
-// pump reads what is new and hands it to all streams.
+// pump reads what is new and hands it to all streams. It returns errHeld when
+// somebody keeps it back, who then hands out what was read.
 func (f *feed) pump(ctx context.Context) error {
 	for {
 		f.mu.Lock()
@@ -131,7 +138,9 @@ func (f *feed) pump(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.deliver(entries)
+		if !f.deliver(entries) {
+			return errHeld
+		}
 		if len(facts) < pageSize {
 			return nil
 		}
@@ -152,10 +161,20 @@ func (f *feed) encode(facts []besedka.Fact) ([]*entry, error) {
 
 // deliver hands entries to all streams. Entries that were handed out already,
 // because two read at once, are left out; where facts are missing the streams
-// are told to begin anew.
-func (f *feed) deliver(entries []*entry) {
+// are told to begin anew. It is false when the entries are kept until whoever
+// holds the topic lets go.
+func (f *feed) deliver(entries []*entry) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.held > 0 {
+		f.kept = entries
+		return false
+	}
+	f.deliverLocked(entries)
+	return true
+}
+
+func (f *feed) deliverLocked(entries []*entry) {
 	for _, e := range entries {
 		if e.seq <= f.head {
 			continue

@@ -11,7 +11,8 @@
 // A stream stands on at most two topics: its account's and one room's. It begins
 // with "hello" and ends by itself after the room's last fact, or when its reader
 // is removed from the room. Who may listen to what is decided by the caller before
-// Subscribe; CloseCredential, CloseParticipant and CloseOthers take it back.
+// Subscribe; CloseCredential, CloseParticipant and CloseOthers take it back. Hold
+// keeps what is committed from everybody for as long as media is cut first.
 //
 // Order of locks: Hub.mu, then feed.mu, then Stream.mu. No lock is held while the
 // outbox is read or a stream's reader is waited for.
@@ -19,6 +20,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -199,7 +201,7 @@ func (h *Hub) read(ctx context.Context) {
 		}
 		for f := h.begin(); f != nil; f = h.begin() {
 			err := f.pump(ctx)
-			if err != nil && ctx.Err() == nil {
+			if err != nil && !errors.Is(err, errHeld) && ctx.Err() == nil {
 				h.log.Warn("events wait: the outbox cannot be read", "topic", f.topic, "error", err)
 			}
 			h.done(f, err)
@@ -229,6 +231,9 @@ func (h *Hub) done(f *feed, err error) {
 	defer h.mu.Unlock()
 	again := f.state == runningAgain
 	f.state = idle
+	if errors.Is(err, errHeld) {
+		err = nil // letGo schedules it
+	}
 	switch {
 	case f.refs == 0:
 	case err != nil:

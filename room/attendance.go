@@ -121,9 +121,11 @@ func (s *Service) seatOnly(c *conversation, f func(*State)) {
 	c.mu.Lock()
 	f(c.state)
 	e := c.effect()
-	c.state.settle()
+	c.state.swap()
 	c.mu.Unlock()
-	s.carryOut(c, e)
+	s.cut(c, e)
+	c.show(e, 0)
+	s.give(c, e)
 }
 
 func anyUp(lines map[string]Line) bool {

@@ -63,7 +63,7 @@ func (s *Service) begin(ctx context.Context, a Actor, c *conversation) (besedka.
 	e := c.effect()
 	c.state.settle()
 	c.mu.Unlock()
-	s.carryOut(c, e)
+	s.give(c, e)
 	return c.id, nil
 }
 

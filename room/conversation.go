@@ -87,28 +87,50 @@ func (s *Service) try(ctx context.Context, c *conversation, f func(*State) error
 		c.mu.Unlock()
 		return err
 	}
-	if w := c.state.writes(); !w.empty() {
-		// Readers go on with the state before until the change is saved.
-		c.state.swap()
-		c.mu.Unlock()
-		seq, err := s.rows.save(context.WithoutCancel(ctx), c.version, w)
-		c.mu.Lock()
-		if err != nil {
+	w, e := c.state.writes(), c.effect()
+	// Readers go on with the state before until the change is saved and cut.
+	c.state.swap()
+	c.mu.Unlock()
+	release := func() {}
+	if e.takes() {
+		release = s.announce.Hold(w.topics())
+		defer release()
+	}
+	var seq int64
+	if !w.empty() {
+		var err error
+		if seq, err = s.rows.save(context.WithoutCancel(ctx), c.version, w); err != nil {
+			c.mu.Lock()
 			c.state.settle()
 			c.mu.Unlock()
 			var refused *besedka.Error
 			c.suspect = !errors.Is(err, errStale) && !(errors.As(err, &refused) && refused.Kind == besedka.Conflict)
 			return err
 		}
-		c.state.swap()
 		c.version++
-		c.seq = max(c.seq, seq)
 	}
-	e := c.effect()
-	c.state.settle()
-	c.mu.Unlock()
-	s.carryOut(c, e)
+	s.cut(c, e)
+	c.show(e, seq)
+	release()
+	s.give(c, e)
 	return nil
+}
+
+// show lets readers see the transition that swap has hidden.
+func (c *conversation) show(e effect, seq int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.swap()
+	c.state.settle()
+	c.seq = max(c.seq, seq)
+	if e.moved {
+		c.change++
+	}
+}
+
+// takes says whether somebody loses media by it.
+func (e effect) takes() bool {
+	return e.ended || len(e.revoked)+len(e.lessened)+len(e.taken) > 0
 }
 
 // effect derives from the running transition what is to be done outside. c.mu must be held.
@@ -139,7 +161,6 @@ func (c *conversation) effect() effect {
 	e.moved = len(touched) > 0
 	e.card = e.moved || st.info != st.before.info || len(st.picks.was) > 0
 	if e.moved {
-		c.change++
 		e.counts = st.counts()
 	}
 	return e
@@ -161,9 +182,8 @@ func (c *conversation) compare(e *effect, who besedka.ParticipantID) {
 	}
 }
 
-// carryOut tells the Gate, what is taken away first, and announces. c.cmd must be held, c.mu not.
-func (s *Service) carryOut(c *conversation, e effect) {
-	s.cut(c, e)
+// give tells the Gate who may do more, and announces. c.cmd must be held, c.mu not.
+func (s *Service) give(c *conversation, e effect) {
 	for _, g := range e.seated {
 		s.index.put(g.who, sitting{c.id, g.credential})
 	}
@@ -171,10 +191,7 @@ func (s *Service) carryOut(c *conversation, e effect) {
 		s.index.drop(who, c.id)
 		delete(c.lines, who)
 	}
-	for _, g := range append(e.lessened, e.granted...) {
-		s.gate.Grant(c.id, g.who, g.grant)
-		c.sent[g.who] = g.grant
-	}
+	s.grant(c, e.granted)
 	for _, n := range e.notices {
 		s.announce.Announce(c.id, n.kind, n.data, nil)
 	}
@@ -186,7 +203,15 @@ func (s *Service) carryOut(c *conversation, e effect) {
 	}
 }
 
-// cut ends media: of the whole room, of who has left, of seats taken over.
+func (s *Service) grant(c *conversation, list []given) {
+	for _, g := range list {
+		s.gate.Grant(c.id, g.who, g.grant)
+		c.sent[g.who] = g.grant
+	}
+}
+
+// cut ends media: of the whole room, of who has left, of seats taken over, of
+// who may do less. c.cmd must be held, c.mu not.
 func (s *Service) cut(c *conversation, e effect) {
 	if e.ended {
 		s.gate.Close(c.id)
@@ -202,6 +227,7 @@ func (s *Service) cut(c *conversation, e effect) {
 		delete(c.lines, g.who)
 		s.gate.CloseOthers(c.id, g.who, g.credential)
 	}
+	s.grant(c, e.lessened)
 }
 
 // reload takes the rows as the database has them and brings seats and grants
@@ -226,7 +252,8 @@ func (s *Service) reload(ctx context.Context, c *conversation) error {
 	}
 	c.change++
 	c.mu.Unlock()
-	s.carryOut(c, e)
+	s.cut(c, e)
+	s.give(c, e)
 	return nil
 }
 

@@ -21,9 +21,14 @@ type Gate interface {
 	CloseOthers(room besedka.RoomID, who besedka.ParticipantID, keep besedka.CredentialID)
 }
 
-// Announcer tells who is connected what is true only now, and closes event
-// streams (outside all locks of rooms). It must not call back.
+// Announcer tells who is connected what is true only now, keeps facts back while
+// media is cut, and closes event streams (outside all locks of rooms). It must
+// not call back.
 type Announcer interface {
+	// Hold keeps the facts that are committed from now on in these topics from
+	// everybody until release is called, which may be done twice. It is how media
+	// is cut before anybody is told; it is called under the room's lock.
+	Hold(topics []besedka.Topic) (release func())
 	// Announce sends an event that is not kept; to nil is everybody in the room.
 	// Repeated kinds may be coalesced.
 	Announce(room besedka.RoomID, kind string, data any, to []besedka.ParticipantID)

@@ -605,8 +605,8 @@ func TestReadsWaitForNoCommand(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- w.service.Leave(ctx, room, actor("boris")) }()
 		<-stuck
-		if v := w.view(room, "anna"); v.Counts.All != 2 {
-			t.Errorf("counts %+v", v.Counts)
+		if v := w.view(room, "anna"); v.Counts.All != 3 {
+			t.Errorf("who is not cut yet is shown no more: %+v", v.Counts)
 		}
 		w.lose(room, "anna") // does not wait either
 		close(release)
@@ -617,6 +617,9 @@ func TestReadsWaitForNoCommand(t *testing.T) {
 			if p.Account == "anna" && p.Connected {
 				t.Error("a connection lost meanwhile is forgotten")
 			}
+		}
+		if v := w.view(room, "host"); v.Counts.All != 2 {
+			t.Errorf("counts %+v", v.Counts)
 		}
 	})
 }

@@ -124,6 +124,9 @@ type board struct {
 	closed  []besedka.ParticipantID
 }
 
+// Hold keeps nothing back: there is nobody to tell.
+func (b *board) Hold([]besedka.Topic) func() { return func() {} }
+
 func (b *board) Announce(_ besedka.RoomID, kind string, _ any, _ []besedka.ParticipantID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

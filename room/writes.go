@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"time"
 
 	"besedka"
@@ -17,6 +18,21 @@ type writes struct {
 	info       Info
 	statements []statement
 	facts      []fact
+}
+
+// topics lists where the facts are told, each once.
+func (w writes) topics() []besedka.Topic {
+	var topics []besedka.Topic
+	for _, f := range w.facts {
+		topic := besedka.RoomTopic(w.info.ID)
+		if f.account != "" {
+			topic = besedka.AccountTopic(f.account)
+		}
+		if !slices.Contains(topics, topic) {
+			topics = append(topics, topic)
+		}
+	}
+	return topics
 }
 
 func (w writes) empty() bool { return len(w.statements) == 0 && len(w.facts) == 0 }
