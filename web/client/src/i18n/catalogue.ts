@@ -2,8 +2,11 @@ import { en, type Plural } from './en'
 
 export type Key = keyof typeof en
 
-/** What another language must provide: the same keys, plural where English is plural. A missing key does not compile. */
-export type Catalogue = { readonly [K in Key]: (typeof en)[K] extends string ? string : Required<Pick<Plural, 'other'>> & Plural }
+/** A part of the catalogue in another language: the same keys, plural where English is plural. A missing key does not compile. */
+export type Translated<T> = { readonly [K in keyof T]: T[K] extends string ? string : Required<Pick<Plural, 'other'>> & Plural }
+
+/** What another language must provide. */
+export type Catalogue = Translated<typeof en>
 
 type Placeholders<S extends string> = S extends `${string}{${infer P}}${infer Rest}` ? P | Placeholders<Rest> : never
 type Values<K extends Key> = (typeof en)[K] extends string ? Placeholders<(typeof en)[K]> : 'count'

@@ -1,3 +1,8 @@
+import { beside } from './en/beside'
+import { people } from './en/people'
+import { sound } from './en/sound'
+import { stage } from './en/stage'
+
 /** A message that changes with a number: the form is chosen by Intl.PluralRules. `{count}` is the number, formatted. */
 export interface Plural {
   one?: string
@@ -8,6 +13,11 @@ export interface Plural {
 
 /** The English catalogue. It decides which keys and which placeholders exist; the other languages are checked against it by the compiler and by a test. */
 export const en = {
+  ...stage,
+  ...beside,
+  ...people,
+  ...sound,
+
   // Shared
   app: 'Besedka',
   cancel: 'Cancel',

@@ -1,7 +1,16 @@
 import type { Catalogue } from './catalogue'
+import { beside } from './ru/beside'
+import { people } from './ru/people'
+import { sound } from './ru/sound'
+import { stage } from './ru/stage'
 
 /** The Russian catalogue. */
 export const ru: Catalogue = {
+  ...stage,
+  ...beside,
+  ...people,
+  ...sound,
+
   app: 'Беседка',
   cancel: 'Отмена',
   close: 'Закрыть',
