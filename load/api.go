@@ -151,3 +151,20 @@ func (a *api) exchange(ctx context.Context, path string, who credential, offer [
 	r, err := parseAnswer(answer)
 	return r, resolved.Path, err
 }
+
+// follow keeps the event stream of a room open until ctx ends, and listens to nothing in it.
+func (a *api) follow(ctx context.Context, room string, who credential) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/api/v1/events?room="+url.QueryEscape(room), nil)
+	if err != nil {
+		return
+	}
+	who.set(req.Header)
+	t := a.http.Transport.(*http.Transport).Clone()
+	t.MaxConnsPerHost, t.DisableKeepAlives = 0, true
+	res, err := t.RoundTrip(req)
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body) // it ends with ctx
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,9 @@ type joins struct {
 	mu     sync.Mutex
 	took   []float32 // ms from the request to the first packet (or, in a silent room, to the keys)
 	failed map[string]int
+	number int           // of listeners who were told to join
+	begun  time.Time     // the first request
+	ended  time.Time     // the last
 	cpu    time.Duration // what this process used during the window
 }
 
@@ -58,21 +62,22 @@ func (j *joins) ok(d time.Duration) {
 // tokens gets the credentials of all listeners, before anything is measured.
 func (r *run) tokens(ctx context.Context) error {
 	for _, m := range r.rooms {
-		if r.Listeners == 0 {
+		n := r.Listeners + r.stepping() + r.Arrivals
+		if n == 0 {
 			continue
 		}
 		if r.Guests != nil {
-			t, err := r.Guests(ctx, m.id, r.Listeners)
+			t, err := r.Guests(ctx, m.id, n)
 			if err != nil {
 				return err
 			}
-			if len(t) < r.Listeners {
-				return fmt.Errorf("%d guests for %d listeners", len(t), r.Listeners)
+			if len(t) < n {
+				return fmt.Errorf("%d guests for %d listeners", len(t), n)
 			}
-			m.guests = t[:r.Listeners]
+			m.guests = t[:n]
 			continue
 		}
-		for range r.Listeners {
+		for range n {
 			var g struct{ Token string }
 			if _, err := r.api.call(ctx, http.MethodPost, m.path("/guests"), m.host, struct{}{}, &g); err != nil {
 				return err
@@ -83,35 +88,40 @@ func (r *run) tokens(ctx context.Context) error {
 	return nil
 }
 
-// joinAll lets the listeners in, at an even pace, room by room in turn.
-func (r *run) joinAll(ctx context.Context) error {
-	if r.Listeners == 0 {
+// joinAll lets n listeners into each room, one each interval, room by room in turn.
+func (r *run) joinAll(ctx context.Context, j *joins, n int, interval time.Duration) error {
+	if n == 0 {
 		return nil
 	}
-	pace := time.NewTicker(time.Second / time.Duration(r.JoinsPerSecond))
-	defer pace.Stop()
 	var busy sync.WaitGroup
 	defer busy.Wait()
-	for n := range r.Listeners * len(r.rooms) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-pace.C:
-		}
-		m := r.rooms[n%len(r.rooms)]
-		who := credential(m.guests[n/len(r.rooms)])
-		busy.Go(func() { r.join(ctx, m, who, n) })
+	begun := r.Now()
+	if j.begun.IsZero() {
+		j.begun = begun
 	}
+	first := j.number
+	j.number += n * len(r.rooms)
+	for i := range n * len(r.rooms) {
+		if err := r.wait(ctx, begun.Add(time.Duration(i)*interval).Sub(r.Now())); err != nil {
+			return err
+		}
+		m := r.rooms[i%len(r.rooms)]
+		who := credential(m.guests[0])
+		m.guests = m.guests[1:]
+		busy.Go(func() { r.join(ctx, m, j, who, first+i) })
+	}
+	j.ended = r.Now()
 	return nil
 }
 
 // join lets one listener in and waits until it hears.
-func (r *run) join(ctx context.Context, m *room, who credential, n int) {
-	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+func (r *run) join(ctx context.Context, m *room, j *joins, who credential, n int) {
+	all := ctx
+	ctx, cancel := context.WithTimeout(all, joinTimeout)
 	defer cancel()
 	c, err := r.credentials()
 	if err != nil {
-		r.joins.fail(err)
+		j.fail(err)
 		return
 	}
 	p := newPeer(c)
@@ -119,23 +129,30 @@ func (r *run) join(ctx context.Context, m *room, who credential, n int) {
 	begin := r.Now()
 	_, session, err := r.connect(ctx, p, m.path("/whep"), who, offer(&p.credentials, r.dtls, r.Slots, "recvonly"), n)
 	if err != nil {
-		r.joins.fail(err)
+		j.fail(err)
 		return
 	}
 	r.joins.mu.Lock()
-	m.listeners = append(m.listeners, &listener{p, who, session})
+	if j == &r.joins {
+		m.listeners = append(m.listeners, &listener{p, who, session})
+	} else {
+		m.arrivals = append(m.arrivals, &listener{p, who, session})
+	}
 	r.joins.mu.Unlock()
+	if r.Streams {
+		r.streams.Go(func() { r.api.follow(all, m.id, who) })
+	}
 	if r.Speakers == 0 {
-		r.joins.ok(r.Now().Sub(begin))
+		j.ok(r.Now().Sub(begin))
 		return
 	}
 	select {
 	case <-p.heard:
-		r.joins.ok(time.Unix(0, p.heardAt.Load()).Sub(begin))
+		j.ok(time.Unix(0, p.heardAt.Load()).Sub(begin))
 	case <-p.gone:
-		r.joins.fail(errors.New("ended by the server before the first packet"))
+		j.fail(errors.New("ended by the server before the first packet"))
 	case <-ctx.Done():
-		r.joins.fail(errors.New("connected, but no packet that the key opens"))
+		j.fail(errors.New("connected, but no packet that the key opens"))
 	}
 }
 
@@ -208,7 +225,7 @@ func (r *run) end(ctx context.Context) {
 		})
 	}
 	for _, m := range r.rooms {
-		for _, l := range m.listeners {
+		for _, l := range slices.Concat(m.listeners, m.arrivals) {
 			do(l.session, l.who)
 		}
 	}

@@ -56,6 +56,19 @@ type Config struct {
 	Duration  time.Duration // of the measuring window, 30 s
 	Settle    time.Duration // between the last join and the window, 2 s
 
+	// Steps are further listeners of each room, who come after a window has closed: each
+	// step has its settling and its window. OnStep is told what was measured in each window,
+	// the first included; there is no further step when it says no.
+	Steps  []int
+	OnStep func(Report) (next bool)
+	// Streams: each listener also keeps an event stream open, as a browser does.
+	Streams bool
+	// Abandon: nobody takes leave at the end, because the server is ended next.
+	Abandon bool
+	// Arrivals are further listeners of each room, who join at an even pace while it is
+	// measured. What they hear is not counted: how they disturb the others is.
+	Arrivals int
+
 	JoinsPerSecond int // 50
 	Slots          int // audio m-lines that a listener offers, 3
 
@@ -132,7 +145,8 @@ func (c *Config) bounds() error {
 	return errors.Join(
 		in("rooms", c.Rooms, 1, maxRooms),
 		in("speakers", c.Speakers, 0, maxSpeakers),
-		in("listeners in all rooms", c.Rooms*c.Listeners, 0, maxListeners),
+		in("listeners in all rooms", c.Rooms*(c.Listeners+c.stepping()+c.Arrivals), 0, maxListeners),
+		in("arrivals", c.Arrivals, 0, int(maxJoinRate*max(c.Duration, 0)/time.Second)/max(c.Rooms, 1)),
 		in("joins per second", c.JoinsPerSecond, 1, maxJoinRate),
 		in("slots", c.Slots, 1, 3),
 		in("seconds", int(c.Duration/time.Second), 1, int(maxDuration/time.Second)),
@@ -140,15 +154,27 @@ func (c *Config) bounds() error {
 	)
 }
 
+// stepping is how many listeners of a room the steps bring.
+func (c *Config) stepping() int {
+	n := 0
+	for _, s := range c.Steps {
+		n += max(s, 0)
+	}
+	return n
+}
+
 // run is one run's state.
 type run struct {
 	Config
-	api    *api
-	dtls   *identity
-	shards []*shard
-	window window
-	rooms  []*room
-	joins  joins
+	api     *api
+	dtls    *identity
+	shards  []*shard
+	window  window
+	rooms   []*room
+	joins   joins      // of the listeners that are there when it is measured
+	late    joins      // of the arrivals
+	talk    sync.Mutex // what the rooms' talkers count
+	streams sync.WaitGroup
 }
 
 // Run opens the rooms, lets everybody in, measures for Duration, leaves and
@@ -167,24 +193,28 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := &run{Config: c, api: newAPI(c.URL, c.Rooms*max(c.Speakers, 1)), dtls: id, joins: joins{failed: map[string]int{}}}
+	r := &run{Config: c, api: newAPI(c.URL, c.Rooms*max(c.Speakers, 1)), dtls: id, joins: joins{failed: map[string]int{}}, late: joins{failed: map[string]int{}}}
 	defer r.api.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pollers := min(runtime.GOMAXPROCS(0), 1+c.Rooms*c.Listeners/2000)
+	pollers := min(runtime.GOMAXPROCS(0), 1+c.Rooms*(c.Listeners+c.stepping()+c.Arrivals)/2000)
 	var polling sync.WaitGroup
 	for range pollers {
-		s := newShard(&r.window, c.Now, c.Rooms*(c.Listeners+c.Speakers)/pollers+1)
+		s := newShard(&r.window, c.Now, c.Rooms*(c.Listeners+c.stepping()+c.Arrivals+c.Speakers)/pollers+1)
 		r.shards = append(r.shards, s)
 		polling.Go(s.poll)
 	}
 	err = r.measure(ctx)
+	cancel() // ends the event streams
 	for _, s := range r.shards {
 		s.tally.leaving.Store(true)
 	}
-	leave, done := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
-	defer done()
-	r.end(leave)
+	r.streams.Wait()
+	if !c.Abandon {
+		leave, done := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		defer done()
+		r.end(leave)
+	}
 	for _, s := range r.shards {
 		s.stop()
 	}
@@ -214,12 +244,32 @@ func (r *run) measure(ctx context.Context) error {
 		return err
 	}
 	r.OnPhase(SpeakersReady)
-	if err := r.joinAll(ctx); err != nil {
+	for i, n := range append([]int{r.Listeners}, r.Steps...) {
+		if i > 0 {
+			r.still(r.anew)
+		}
+		if err := r.step(ctx, n); err != nil {
+			return err
+		}
+		if r.OnStep == nil {
+			continue
+		}
+		var rep Report
+		r.still(func() { rep = r.report() })
+		if !r.OnStep(rep) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// step lets n more listeners into each room and measures one window.
+func (r *run) step(ctx context.Context, n int) error {
+	r.calm(false)
+	if err := r.joinAll(ctx, &r.joins, n, time.Second/time.Duration(r.JoinsPerSecond)); err != nil {
 		return err
 	}
-	for _, s := range r.shards {
-		close(s.calm)
-	}
+	r.calm(r.Arrivals == 0)
 	r.OnPhase(ListenersReady)
 	if err := r.wait(ctx, r.Settle); err != nil {
 		return err
@@ -227,6 +277,11 @@ func (r *run) measure(ctx context.Context) error {
 	r.window.set(r.Now().Add(frameTime), r.Duration)
 	r.OnPhase(WindowOpen)
 	before := cpuTime()
+	var arriving sync.WaitGroup
+	arriving.Go(func() { // its error is that ctx has ended, which wait says as well
+		_ = r.joinAll(ctx, &r.late, r.Arrivals, r.Duration/time.Duration(max(r.Arrivals*r.Rooms, 1)))
+	})
+	defer arriving.Wait()
 	if err := r.wait(ctx, r.window.end().Sub(r.Now())); err != nil {
 		return err
 	}
@@ -234,6 +289,44 @@ func (r *run) measure(ctx context.Context) error {
 	r.joins.cpu = cpuTime() - before
 	// Speech goes on until every socket was visited and has seen the frame after the window.
 	return r.wait(ctx, 2*maxVisit+200*time.Millisecond)
+}
+
+// calm tells the shards whether anybody joins.
+func (r *run) calm(yes bool) {
+	for _, s := range r.shards {
+		s.calls <- func() { s.isCalm = yes }
+	}
+}
+
+// still does something while no shard does anything.
+func (r *run) still(f func()) {
+	var still, done sync.WaitGroup
+	still.Add(len(r.shards))
+	done.Add(1)
+	for _, s := range r.shards {
+		s.calls <- func() { still.Done(); done.Wait() }
+	}
+	still.Wait()
+	f()
+	done.Done()
+}
+
+// anew forgets what was measured in the window, for the next one. The shards are still.
+func (r *run) anew() {
+	r.window.from.Store(0)
+	for _, s := range r.shards {
+		s.tally.latency, s.tally.oldest, s.tally.framesPerPacket = s.tally.latency[:0], s.tally.oldest[:0], [49]uint64{}
+	}
+	r.talk.Lock()
+	defer r.talk.Unlock()
+	for _, m := range r.rooms {
+		m.sent, m.ticks, m.spoke, m.pause = 0, 0, 0, 0
+		for _, l := range m.listeners {
+			for i := range l.streams {
+				l.streams[i].anew()
+			}
+		}
+	}
 }
 
 func (r *run) wait(ctx context.Context, d time.Duration) error {

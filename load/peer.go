@@ -75,9 +75,11 @@ type stream struct {
 	packets       uint64
 	bytes         uint64
 	gaps          uint64
+	lateIn        uint64 // of late, inside the window
 	late          uint64
 	total         uint64 // packets since the beginning
 	arrived       int64
+	gap           int64   // the longest time between two packets, Unix nanoseconds
 	jitter        float64 // in RTP clock units (RFC 3550 §6.4.1)
 }
 
@@ -271,8 +273,11 @@ func (s *stream) count(b []byte, stamp int64, in bool) bool {
 		s.firstSeq, s.ts, s.frames = seq, ts, 1
 	}
 	if step == 0 || step >= 1<<15 {
-		if in && step != 0 {
+		if step != 0 {
 			s.late++
+		}
+		if in && step != 0 {
+			s.lateIn++
 			s.heard += uint64(s.frames)
 		}
 		return false
@@ -288,6 +293,7 @@ func (s *stream) count(b []byte, stamp int64, in bool) bool {
 		s.bytes += uint64(len(b))
 		if s.in {
 			s.gaps += uint64(step - 1)
+			s.gap = max(s.gap, stamp-s.arrived)
 		}
 	}
 	if s.total > 0 && seq < s.seq {
@@ -307,6 +313,13 @@ func (s *stream) advance(ts uint32, stamp int64, step uint16) {
 	}
 	d := float64(stamp-s.arrived)*48000/1e9 - float64(int32(ts-s.ts))
 	s.jitter += (max(d, -d) - s.jitter) / 16
+}
+
+// anew forgets what was counted in a window.
+func (s *stream) anew() {
+	s.in, s.opened, s.closed = false, false, false
+	s.tickFrom, s.tickTo, s.openedAt = 0, 0, 0
+	s.heard, s.packets, s.bytes, s.gaps, s.lateIn, s.gap = 0, 0, 0, 0, 0, 0
 }
 
 // report sends a receiver report of every stream (RFC 3550 §6.4.2).

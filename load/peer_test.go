@@ -52,8 +52,8 @@ func TestStreamCountsWhatCameAndWhatDidNot(t *testing.T) {
 		for i, a := range tc.arrivals {
 			s.count(packet(a.seq, a.tick), int64(i)*int64(frameTime), true)
 		}
-		if s.heard != tc.heard || s.gaps != tc.gaps || s.late != tc.late || s.csrc != 7 {
-			t.Errorf("%s: heard %d, gaps %d, late %d, csrc %d; want %d, %d, %d, 7", tc.name, s.heard, s.gaps, s.late, s.csrc, tc.heard, tc.gaps, tc.late)
+		if s.heard != tc.heard || s.gaps != tc.gaps || s.lateIn != tc.late || s.csrc != 7 {
+			t.Errorf("%s: heard %d, gaps %d, late %d, csrc %d; want %d, %d, %d, 7", tc.name, s.heard, s.gaps, s.lateIn, s.csrc, tc.heard, tc.gaps, tc.late)
 		}
 	}
 }
@@ -63,8 +63,8 @@ func TestRepeatedPacketIsNotCountedTwice(t *testing.T) {
 	s.count(packet(1, 1), 0, true)
 	s.count(packet(2, 2), 1, true)
 	s.count(packet(2, 2), 2, true)
-	if s.heard != 1 || s.packets != 2 || s.late != 0 {
-		t.Fatalf("heard %d, packets %d, late %d", s.heard, s.packets, s.late)
+	if s.heard != 1 || s.packets != 2 || s.lateIn != 0 {
+		t.Fatalf("heard %d, packets %d, late %d", s.heard, s.packets, s.lateIn)
 	}
 }
 

@@ -23,7 +23,7 @@ type shard struct {
 	now    func() time.Time
 	done   chan struct{}
 	end    sync.Once
-	calm   chan struct{} // closed when everybody has joined
+	calls  chan func() // done between two turns
 
 	mu    sync.Mutex
 	added []*peer
@@ -31,12 +31,13 @@ type shard struct {
 	// Of the polling goroutine, and after it has ended of whoever waited for it.
 	joining, settled []*peer
 	next             int
+	isCalm           bool // everybody has joined
 	tally            tally
 	batch            *batch
 }
 
 func newShard(w *window, now func() time.Time, capacity int) *shard {
-	return &shard{window: w, now: now, done: make(chan struct{}), calm: make(chan struct{}), batch: newBatch(), settled: make([]*peer, 0, capacity)}
+	return &shard{window: w, now: now, done: make(chan struct{}), calls: make(chan func()), batch: newBatch(), settled: make([]*peer, 0, capacity)}
 }
 
 // add hands a peer over to the shard.
@@ -52,15 +53,18 @@ func (s *shard) stop() { s.end.Do(func() { close(s.done) }) }
 func (s *shard) poll() {
 	tick := time.NewTicker(pollTick)
 	defer tick.Stop()
-	last, calm := s.now(), s.calm
+	last := s.now()
 	for {
 		select {
 		case <-s.done:
 			s.closeAll()
 			return
-		case <-calm:
-			calm = nil
-			tick.Reset(calmTick)
+		case f := <-s.calls:
+			was := s.isCalm
+			f()
+			if s.isCalm != was {
+				tick.Reset(map[bool]time.Duration{true: calmTick, false: pollTick}[s.isCalm])
+			}
 			continue
 		case <-tick.C:
 		}

@@ -17,6 +17,7 @@ type Report struct {
 	Seconds   float64 `json:"seconds"`   // of the measuring window
 
 	Joins   Joins   `json:"joins"`
+	Arrived *Joins  `json:"arrived,omitempty"` // who joined while it was measured
 	Frames  Frames  `json:"frames"`
 	Latency Latency `json:"latency_ms"`
 
@@ -24,8 +25,10 @@ type Report struct {
 	PacketsPerSecond float64 `json:"packets_per_second"`
 	BytesPerSecond   float64 `json:"bytes_per_second"` // UDP payload
 	FramesPerPacket  float64 `json:"frames_per_packet"`
-	Gaps             uint64  `json:"gaps"` // sequence numbers that never came
-	Late             uint64  `json:"late"` // came after a later one
+	Gaps             uint64  `json:"gaps"`             // sequence numbers that never came
+	Late             uint64  `json:"late"`             // came after a later one
+	LongestGap       float64 `json:"longest_gap_ms"`   // between two packets of a speaker at one listener
+	LongestPause     float64 `json:"longest_pause_ms"` // between two frames as we sent them, in one room
 	Undecryptable    uint64  `json:"undecryptable"`
 	LostSessions     int     `json:"lost_sessions"` // ended before we left
 	Sources          []int64 `json:"sources"`       // the CSRCs heard
@@ -37,6 +40,7 @@ type Report struct {
 type Joins struct {
 	OK     int            `json:"ok"`
 	Failed int            `json:"failed"`
+	Pace   float64        `json:"per_second"` // requests a second
 	Why    map[string]int `json:"why,omitempty"`
 	P50    float64        `json:"p50_ms"`
 	P99    float64        `json:"p99_ms"`
@@ -58,19 +62,21 @@ type Frames struct {
 type Latency struct {
 	P50       float64 `json:"p50"`
 	P99       float64 `json:"p99"`
+	Longest   float64 `json:"longest"`
 	OldestP50 float64 `json:"oldest_p50"`
 	OldestP99 float64 `json:"oldest_p99"`
 	Samples   int     `json:"samples"`
 }
 
-// report gathers everything; the shards have ended.
+// report gathers everything; the shards have ended or are still.
 func (r *run) report() Report {
 	out := Report{
 		URL: r.URL, Rooms: len(r.rooms), Speakers: r.Speakers, Listeners: r.Listeners, GeneratorSeconds: r.joins.cpu.Seconds(),
-		Joins: Joins{OK: len(r.joins.took), Why: r.joins.failed, P50: percentile(r.joins.took, 50), P99: percentile(r.joins.took, 99)},
+		Joins: r.joins.report(),
 	}
-	for _, n := range r.joins.failed {
-		out.Joins.Failed += n
+	if r.Arrivals > 0 {
+		late := r.late.report()
+		out.Arrived = &late
 	}
 	var newest, oldest []float32
 	for _, s := range r.shards {
@@ -79,7 +85,7 @@ func (r *run) report() Report {
 		out.Undecryptable += s.tally.undecryptable
 		out.LostSessions += s.tally.lost
 	}
-	out.Latency = Latency{percentile(newest, 50), percentile(newest, 99), percentile(oldest, 50), percentile(oldest, 99), len(newest)}
+	out.Latency = Latency{percentile(newest, 50), percentile(newest, 99), percentile(newest, 100), percentile(oldest, 50), percentile(oldest, 99), len(newest)}
 	from, to, set := r.window.bounds()
 	if !set {
 		return out
@@ -97,12 +103,27 @@ func (r *run) report() Report {
 	return out
 }
 
+// report sums the joins up.
+func (j *joins) report() Joins {
+	out := Joins{OK: len(j.took), Why: j.failed, P50: percentile(j.took, 50), P99: percentile(j.took, 99)}
+	for _, n := range j.failed {
+		out.Failed += n
+	}
+	if d := j.ended.Sub(j.begun); d > 0 {
+		out.Pace = float64(out.OK+out.Failed) / d.Seconds()
+	}
+	return out
+}
+
 // count adds up the streams of every listener.
 func (r *run) count(out *Report, to int64) {
 	sources := map[uint32]bool{}
 	bytes := uint64(0)
+	r.talk.Lock()
+	defer r.talk.Unlock()
 	for _, m := range r.rooms {
 		out.Frames.Sent += m.sent
+		out.LongestPause = max(out.LongestPause, float64(m.pause)/1e6)
 		for _, l := range m.listeners {
 			want := min(r.Speakers, r.Slots)
 			for i := range l.streams {
@@ -115,8 +136,9 @@ func (r *run) count(out *Report, to int64) {
 				out.Frames.Heard += s.heard
 				out.Packets += s.packets
 				bytes += s.bytes
-				out.Gaps += s.gaps - min(s.gaps, s.late)
-				out.Late += s.late
+				out.Gaps += s.gaps - min(s.gaps, s.lateIn)
+				out.Late += s.lateIn
+				out.LongestGap = max(out.LongestGap, float64(s.gap)/1e6)
 				if s.csrc != 0 {
 					sources[s.csrc] = true
 				}
@@ -148,6 +170,11 @@ func percentile(v []float32, p int) float64 {
 	return float64(v[min(len(v)*p/100, len(v)-1)])
 }
 
+// String is the joins for people.
+func (j Joins) String() string {
+	return fmt.Sprintf("%d ok, %d failed, %.0f a second; p50 %.1f ms, p99 %.1f ms", j.OK, j.Failed, j.Pace, j.P50, j.P99)
+}
+
 // String is the report for people.
 func (r Report) String() string {
 	var b strings.Builder
@@ -156,7 +183,10 @@ func (r Report) String() string {
 	}
 	line("server", "%s", r.URL)
 	line("load", "%d rooms × (%d speakers + %d listeners), window %.1f s", r.Rooms, r.Speakers, r.Listeners, r.Seconds)
-	line("joins", "%d ok, %d failed; p50 %.1f ms, p99 %.1f ms", r.Joins.OK, r.Joins.Failed, r.Joins.P50, r.Joins.P99)
+	line("joins", "%s", r.Joins)
+	if r.Arrived != nil {
+		line("  while measured", "%s", *r.Arrived)
+	}
 	reasons := make([]string, 0, len(r.Joins.Why))
 	for why := range r.Joins.Why {
 		reasons = append(reasons, why)
@@ -167,8 +197,9 @@ func (r Report) String() string {
 	}
 	line("frames", "%d sent; %d of %d heard, %.3f %% lost", r.Frames.Sent, r.Frames.Heard, r.Frames.Expected, r.Frames.LossPercent)
 	line("sequence", "%d gaps, %d late, %d undecryptable, %d sessions lost", r.Gaps, r.Late, r.Undecryptable, r.LostSessions)
-	line("added latency", "p50 %.2f ms, p99 %.2f ms (oldest frame of a packet: %.2f, %.2f; %d samples)",
-		r.Latency.P50, r.Latency.P99, r.Latency.OldestP50, r.Latency.OldestP99, r.Latency.Samples)
+	line("gaps", "longest %.1f ms between two packets (as sent: %.1f ms)", r.LongestGap, r.LongestPause)
+	line("added latency", "p50 %.2f ms, p99 %.2f ms, longest %.2f ms (oldest frame of a packet: %.2f, %.2f; %d samples)",
+		r.Latency.P50, r.Latency.P99, r.Latency.Longest, r.Latency.OldestP50, r.Latency.OldestP99, r.Latency.Samples)
 	line("packets", "%.0f/s, %.2f frames each, %.2f MB/s", r.PacketsPerSecond, r.FramesPerPacket, r.BytesPerSecond/1e6)
 	line("sources heard", "%v", r.Sources)
 	line("generator", "%.2f s of CPU in the window", r.GeneratorSeconds)

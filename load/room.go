@@ -20,9 +20,12 @@ type room struct {
 	speakers  []*speaker
 	guests    []string
 	listeners []*listener
+	arrivals  []*listener
 	accounts  []credential // made for this run: signed out at the end
 	sent      uint64       // frames inside the window, of all speakers
 	ticks     uint64       // ticks inside the window
+	spoke     int64        // when the first speaker's last frame was sent, Unix nanoseconds
+	pause     int64        // the longest time between two of them inside the window
 }
 
 func (m *room) path(rest string) string { return "/api/v1/rooms/" + m.id + rest }
@@ -181,6 +184,8 @@ func (m *room) talk(ctx context.Context, r *run) {
 // speak sends one tick's frame of every speaker.
 func (m *room) speak(r *run, tick uint32, frame []byte) {
 	from, to, set := r.window.bounds()
+	r.talk.Lock()
+	defer r.talk.Unlock()
 	for i, s := range m.speakers {
 		now := r.Now().UnixNano()
 		mark{s.number, tick, now}.put(frame)
@@ -188,6 +193,10 @@ func (m *room) speak(r *run, tick uint32, frame []byte) {
 			m.sent++
 			if i == 0 {
 				m.ticks++
+				if m.spoke != 0 {
+					m.pause = max(m.pause, now-m.spoke)
+				}
+				m.spoke = now
 			}
 		}
 		s.sendFrame(tick, frame)

@@ -1,19 +1,20 @@
 //go:build linux
 
-// Command run measures what Besedka costs for each packet and each listener,
-// beside a plain-Pion server that does the same work, in one run:
+// Command run measures what the audio of Besedka costs, beside a plain-Pion server
+// that does the same work in the same run, and holds every figure against its goal:
 //
-//	make bench          or          go run ./bench/run [-listeners 300] [-speakers 1] [-rounds 2] [-seconds 15] [-json]
+//	make bench          or          go run ./bench/run [-rows audience,rest] [-rounds 2] [-json file]
 //
-// Each server runs alone on core 0 with GOMAXPROCS=1, the load generator on core 1; the two
-// alternate (A B A B), and each round also measures the limit of this machine (encrypt
-// and sendmmsg, nothing else). CPU is user and system time of the server's
-// process inside the window, from /proc. Nothing is asserted.
+// Each server runs alone on core 0 with GOMAXPROCS=1, the load generator on core 1. What is
+// compared takes turns (A B A B), and each round measures the limit of this machine too
+// (encrypt and sendmmsg, nothing else). CPU is user and system time of the server's
+// process, from /proc. Nothing is asserted: the figures are for people.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -22,12 +23,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
-	"time"
-
-	"besedka/bench"
-	"besedka/load"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,31 +34,34 @@ import (
 const (
 	serverCore    = 0
 	generatorCore = 1
-	limitTime     = 4 * time.Second
+	// filesNeeded are the descriptors of the largest audience: a socket for each listener.
+	filesNeeded = 20_500
 )
 
 // options are the flags.
 type options struct {
-	listeners, speakers, rounds, seconds, perSecond, longPackets int
-	settle                                                       time.Duration
-	binary                                                       string
-	json, fullICE, limitOnly                                     bool
+	rows               []string
+	rounds, seconds    int
+	binary             string
+	json, client       string
+	fullICE, unpinned  bool
+	listeners, arrival int
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.listeners, "listeners", 300, "listeners of the room")
-	flag.IntVar(&o.speakers, "speakers", 1, "speakers of the room")
-	flag.IntVar(&o.rounds, "rounds", 2, "how often each server is measured")
-	flag.IntVar(&o.seconds, "seconds", 15, "length of a window")
-	flag.IntVar(&o.perSecond, "joins", 50, "joins a second")
-	flag.DurationVar(&o.settle, "settle", 12*time.Second, "between the last join and the window; by then a large audience has its long packets")
-	flag.IntVar(&o.longPackets, "long-packets", 50, "listeners from which Besedka sends long packets; -1 for never")
+	var rows string
+	flag.StringVar(&rows, "rows", "all", "groups of rows to measure: "+strings.Join(groupNames(), ", "))
+	flag.IntVar(&o.rounds, "rounds", 2, "how often each of the compared is measured")
+	flag.IntVar(&o.seconds, "seconds", 10, "length of a window")
+	flag.IntVar(&o.listeners, "listeners", 1000, "listeners of the group audience")
+	flag.IntVar(&o.arrival, "arrivals", 10_000, "joins in the minute of the group storm")
 	flag.StringVar(&o.binary, "besedka", "bin/besedka", "the program to measure")
-	flag.BoolVar(&o.json, "json", false, "print JSON")
+	flag.StringVar(&o.json, "json", "", "write everything that was measured to this file")
+	flag.StringVar(&o.client, "client", "", "file with the client's figures, as the tests of the client write it")
 	flag.BoolVar(&o.fullICE, "full-ice", false, "plain Pion with full ICE agents instead of ICE-lite")
-	flag.BoolVar(&o.limitOnly, "limit", false, "measure the limit of the machine only")
 	flag.Parse()
+	o.rows = strings.Split(rows, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -68,47 +70,77 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) error {
+// run prepares, measures the chosen groups and prints. What was measured before an
+// error is printed too.
+func run(ctx context.Context, o options) (err error) {
+	chosen, err := choose(o.rows)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "besedka-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	plain := filepath.Join(dir, "pion")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", plain, "besedka/bench/pion").CombinedOutput(); err != nil && !o.limitOnly {
+	b := &bench{options: o, dir: dir, plain: filepath.Join(dir, "pion"), Machine: thisMachine()}
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	for _, g := range chosen {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", g.name, g.about)
+		if err = g.measure(ctx, b); err != nil {
+			err = fmt.Errorf("%s: %w", g.name, err)
+			break
+		}
+	}
+	b.Rows = judge(b)
+	fmt.Print(b.text())
+	if o.json != "" {
+		err = errors.Join(err, b.write(o.json))
+	}
+	return err
+}
+
+func choose(names []string) ([]group, error) {
+	if slices.Contains(names, "all") {
+		return groups, nil
+	}
+	var chosen []group
+	for _, g := range groups {
+		if slices.Contains(names, g.name) {
+			chosen = append(chosen, g)
+		}
+	}
+	if len(chosen) != len(names) {
+		return nil, fmt.Errorf("-rows %s: there are %s and all", strings.Join(names, ","), strings.Join(groupNames(), ", "))
+	}
+	return chosen, nil
+}
+
+// prepare looks for what the run needs and ties this process to its core.
+func (b *bench) prepare(ctx context.Context) error {
+	if _, err := exec.LookPath("taskset"); err != nil {
+		return errors.New("taskset is missing (package util-linux): it ties the server to its core")
+	}
+	if _, err := os.Stat(b.binary); err != nil {
+		return fmt.Errorf("%w: make build makes it", err)
+	}
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && files.Cur < filesNeeded {
+		files.Cur = min(filesNeeded, files.Max)
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &files)
+	}
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", b.plain, "besedka/bench/pion").CombinedOutput(); err != nil {
 		return fmt.Errorf("build the plain server: %w: %s", err, out)
 	}
-	if runtime.NumCPU() > generatorCore {
-		if err := pin(generatorCore); err != nil {
-			return err
-		}
+	if runtime.NumCPU() <= generatorCore {
+		return errors.New("two cores are needed: one for the server, one for the load generator")
 	}
-	runtime.GOMAXPROCS(1)
-	var all result
-	for round := range o.rounds {
-		if !o.limitOnly {
-			for _, start := range []starter{besedkaServer(o, dir), pionServer(o, plain)} {
-				m, err := measure(ctx, o, start)
-				if err != nil {
-					return err
-				}
-				all.add(m)
-				fmt.Fprintf(os.Stderr, "round %d: %-10s %6.2f µs CPU a packet, %7.1f µs a listener-second, %d gaps\n", round+1, m.System, m.PerPacket, m.PerListenerSecond, m.Report.Gaps)
-			}
-		}
-		c, err := bench.Limit(o.listeners, limitTime, serverCore, generatorCore)
-		if err != nil {
-			return err
-		}
-		all.Limit = append(all.Limit, c)
-		fmt.Fprintf(os.Stderr, "round %d: %-10s %6.2f µs CPU a packet\n", round+1, "limit", c.Total())
+	if err := pin(generatorCore); err != nil {
+		return err
 	}
-	if o.json {
-		e := json.NewEncoder(os.Stdout)
-		e.SetIndent("", "  ")
-		return e.Encode(all)
-	}
-	fmt.Print(all.table(o))
+	// Two threads share the generator's core, so that a speaker's clock need not wait for a join.
+	runtime.GOMAXPROCS(2)
 	return nil
 }
 
@@ -132,52 +164,11 @@ func pin(core int) error {
 	return nil
 }
 
-// measurement is one window of one server.
-type measurement struct {
-	System            string      `json:"system"`
-	User              float64     `json:"user_us_per_packet"`
-	Kernel            float64     `json:"system_us_per_packet"`
-	PerPacket         float64     `json:"us_per_packet"`
-	PerListenerSecond float64     `json:"us_per_listener_second"`
-	BeforeKB          int         `json:"rss_before_kb"`
-	AfterKB           int         `json:"rss_after_kb"`
-	PerListenerKB     float64     `json:"kb_per_listener"`
-	Report            load.Report `json:"report"`
-}
-
-// measure starts a server, drives it through one run and stops it.
-func measure(ctx context.Context, o options, start starter) (measurement, error) {
-	s, err := start(ctx)
+// write writes everything that was measured.
+func (b *bench) write(file string) error {
+	out, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
-		return measurement{}, err
+		return err
 	}
-	defer s.stop()
-	m := measurement{System: s.name}
-	var begin, end cpu
-	rep, err := load.Run(ctx, load.Config{
-		URL: s.url, Token: s.token, Speakers: o.speakers, Listeners: o.listeners, JoinsPerSecond: o.perSecond,
-		Duration: time.Duration(o.seconds) * time.Second, Settle: o.settle, SpeakerTokens: s.speakers, Guests: s.guests,
-		OnPhase: func(p load.Phase) {
-			switch p {
-			case load.SpeakersReady:
-				m.BeforeKB = residentKB(s.pid())
-			case load.WindowOpen:
-				begin = cpuOf(s.pid())
-			case load.WindowClosed:
-				end = cpuOf(s.pid())
-				m.AfterKB = residentKB(s.pid())
-			}
-		},
-	})
-	if err != nil {
-		return m, fmt.Errorf("%s: %w\n%s", s.name, err, s.log())
-	}
-	m.Report = rep
-	packets := float64(max(rep.Packets, 1))
-	m.User, m.Kernel = (end.user-begin.user)*1e6/packets, (end.system-begin.system)*1e6/packets
-	m.PerPacket = m.User + m.Kernel
-	heard := float64(max(rep.Joins.OK, 1))
-	m.PerListenerSecond = m.PerPacket * packets / heard / rep.Seconds
-	m.PerListenerKB = float64(m.AfterKB-m.BeforeKB) / heard
-	return m, nil
+	return os.WriteFile(file, append(out, '\n'), 0o644)
 }

@@ -10,19 +10,19 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// starter starts a server anew.
-type starter func(context.Context) (*server, error)
+// starter starts a server anew, with accounts for so many people.
+type starter func(ctx context.Context, people int) (*server, error)
 
 // server is a running server under measurement.
 type server struct {
 	name, url, token string
+	ready            time.Duration // from the start of the process to its first answer
 	speakers         []string
 	guests           func(ctx context.Context, room string, n int) ([]string, error)
 	cmd              *exec.Cmd
@@ -33,15 +33,10 @@ type server struct {
 func (s *server) pid() int    { return s.cmd.Process.Pid }
 func (s *server) log() string { return s.output.String() }
 
-// stop ends the process and waits for it.
+// stop ends the process and waits for it. Nothing of it is wanted any more.
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(os.Interrupt)
-	select {
-	case <-s.ended:
-	case <-time.After(5 * time.Second):
-		_ = s.cmd.Process.Kill()
-		<-s.ended
-	}
+	_ = s.cmd.Process.Kill()
+	<-s.ended
 }
 
 // launch runs a program alone on the server's core and waits until it is ready.
@@ -50,11 +45,12 @@ func launch(ctx context.Context, name, url string, args ...string) (*server, err
 	s := &server{name: name, url: url, cmd: exec.Command(args[0], args[1:]...), output: &tail{}, ended: make(chan struct{})}
 	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() { _ = s.cmd.Wait(); close(s.ended) }()
-	poll := time.NewTicker(10 * time.Millisecond)
+	poll := time.NewTicker(2 * time.Millisecond)
 	defer poll.Stop()
 	limit := time.NewTimer(15 * time.Second)
 	defer limit.Stop()
@@ -62,6 +58,7 @@ func launch(ctx context.Context, name, url string, args ...string) (*server, err
 		if r, err := http.Get(url + "/healthz"); err == nil {
 			_ = r.Body.Close()
 			if r.StatusCode == http.StatusOK {
+				s.ready = time.Since(began)
 				return s, nil
 			}
 		}
@@ -79,80 +76,41 @@ func launch(ctx context.Context, name, url string, args ...string) (*server, err
 	}
 }
 
-// freePorts gives two addresses that nobody uses right now.
-func freePorts() (tcp, udp string, err error) {
+// freePorts gives two addresses that nobody uses right now; the media's is free for UDP and TCP.
+func freePorts() (http, media string, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", "", err
 	}
 	defer l.Close()
-	p, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
+	for range 20 {
+		var m net.Listener
+		if m, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return "", "", err
+		}
+		defer m.Close()
+		var p net.PacketConn
+		if p, err = net.ListenPacket("udp", m.Addr().String()); err == nil {
+			defer p.Close()
+			return l.Addr().String(), m.Addr().String(), nil
+		}
 	}
-	defer p.Close()
-	return l.Addr().String(), p.LocalAddr().String(), nil
+	return "", "", err
 }
 
-// pionServer starts the plain server.
-func pionServer(o options, binary string) starter {
-	return func(ctx context.Context) (*server, error) {
-		tcp, udp, err := freePorts()
+// people makes n accounts, whose tokens open the rooms and speak, and lets guests be made.
+func (s *server) people(ctx context.Context, n int, binary, data string) error {
+	admin := func(ctx context.Context, stdin string, args ...string) ([]string, error) {
+		c := exec.CommandContext(ctx, binary, append(append([]string{"admin"}, args...), "--data", data)...)
+		c.Stdin = strings.NewReader(stdin)
+		var problem bytes.Buffer
+		c.Stderr = &problem
+		out, err := c.Output()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("admin %s: %w: %s", strings.Join(args, " "), err, problem.String())
 		}
-		s, err := launch(ctx, "plain pion", "http://"+tcp, binary, "-listen", tcp, "-media", udp, "-full-ice="+strconv.FormatBool(o.fullICE))
-		if err != nil {
-			return nil, err
-		}
-		s.token = "any"
-		return s, nil
+		return strings.Fields(string(out)), nil
 	}
-}
-
-// besedkaServer starts Besedka on an empty folder with an account for each speaker.
-func besedkaServer(o options, dir string) starter {
-	return func(ctx context.Context) (*server, error) {
-		tcp, udp, err := freePorts()
-		if err != nil {
-			return nil, err
-		}
-		data, err := os.MkdirTemp(dir, "data-")
-		if err != nil {
-			return nil, err
-		}
-		binary, err := filepath.Abs(o.binary)
-		if err != nil {
-			return nil, err
-		}
-		s, err := launch(ctx, "besedka", "http://"+tcp, binary, "serve", "--data", data, "--listen", tcp, "--url", "http://"+tcp, "--media", udp, "--long-packets="+strconv.Itoa(o.longPackets))
-		if err != nil {
-			return nil, err
-		}
-		admin := func(ctx context.Context, stdin string, args ...string) ([]string, error) {
-			c := exec.CommandContext(ctx, binary, append(append([]string{"admin"}, args...), "--data", data)...)
-			c.Stdin = strings.NewReader(stdin)
-			var problem bytes.Buffer
-			c.Stderr = &problem
-			out, err := c.Output()
-			if err != nil {
-				return nil, fmt.Errorf("admin %s: %w: %s", strings.Join(args, " "), err, problem.String())
-			}
-			return strings.Fields(string(out)), nil
-		}
-		if err := s.people(ctx, max(o.speakers, 1), admin); err != nil {
-			s.stop()
-			return nil, err
-		}
-		s.guests = func(ctx context.Context, room string, n int) ([]string, error) {
-			return admin(ctx, "", "guests", "--room", room, "--count", strconv.Itoa(n))
-		}
-		return s, nil
-	}
-}
-
-// people makes n accounts; the first one's token opens the room.
-func (s *server) people(ctx context.Context, n int, admin func(context.Context, string, ...string) ([]string, error)) error {
 	for i := range n {
 		name := fmt.Sprintf("speaker_%d", i)
 		if _, err := admin(ctx, "long enough for a benchmark\n", "account", "create", "--username", name, "--name", "Speaker"); err != nil {
@@ -168,23 +126,10 @@ func (s *server) people(ctx context.Context, n int, admin func(context.Context, 
 			s.speakers = append(s.speakers, out[len(out)-1])
 		}
 	}
-	return nil
-}
-
-// cpu is what a process has used, in seconds.
-type cpu struct{ user, system float64 }
-
-// cpuOf reads utime and stime of a process (proc(5), fields 14 and 15, in hundredths).
-func cpuOf(pid int) cpu {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, rest, _ := strings.Cut(string(b), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return cpu{}
+	s.guests = func(ctx context.Context, room string, n int) ([]string, error) {
+		return admin(ctx, "", "guests", "--room", room, "--count", strconv.Itoa(n))
 	}
-	u, _ := strconv.ParseFloat(f[11], 64)
-	k, _ := strconv.ParseFloat(f[12], 64)
-	return cpu{u / 100, k / 100}
+	return nil
 }
 
 // residentKB reads VmRSS.
