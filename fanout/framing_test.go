@@ -312,6 +312,49 @@ func TestREDOfASpeakerFillsHoles(t *testing.T) {
 	}
 }
 
+// A jitter buffer conceals what comes twice: it throws away the whole packet that begins with it.
+func TestSwitchesRepeatNoFrameOfASpeakerWithRED(t *testing.T) {
+	h := crowd(t)
+	e, lossy := h.ear(ListenerConfig{Class: withRED})
+	other, l := h.ear(ListenerConfig{Slots: 1})
+	v := h.voice(1, 30)
+	payload := func(i uint64) []byte { return binary.BigEndian.AppendUint64([]byte{0x78}, i) }
+	seconds := func(n int) {
+		for range n {
+			for range 50 {
+				h.now = h.now.Add(20 * time.Millisecond)
+				v.next(1)
+				v.p.Earlier = []REDBlock{{111, v.p.Timestamp - 960, payload(v.p.Index - 1), false}}
+				v.send(payload(v.p.Index)...)
+				h.floor.Expire(h.now)
+			}
+			h.floor.Sweep(h.now)
+		}
+	}
+	seconds(10)                              // 20, 40, 60
+	lossy.Report(h.now, h.floor.SSRC(0), 12) // 5 % are lost: with RED
+	seconds(3)
+	l.Close()
+	seconds(30) // and back
+	if got := fmt.Sprint(e.lengths()); strings.Count(got, "×") < 6 {
+		t.Errorf("few switches: %s", got)
+	}
+	for _, x := range []*ear{e, other} {
+		var end uint32
+		for i, p := range x.rtp {
+			blocks := x.blocks(p)
+			samples, err := OpusSamples(blocks[len(blocks)-1].Payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i > 0 && p.Timestamp != end {
+				t.Fatalf("packet %d begins %d samples after the end of the one before", i, int32(p.Timestamp-end))
+			}
+			end = p.Timestamp + uint32(samples)
+		}
+	}
+}
+
 // mob is a floor with listeners who come, go and complain, and speakers who
 // lose packets, at random.
 type mob struct {

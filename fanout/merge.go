@@ -107,6 +107,13 @@ func NewMerger(framing Framing, limit int) *Merger {
 	return m
 }
 
+// Follow makes m, to which nothing has been pushed, stand where other stands: what other
+// has been given is late for m, except for its holes. What waits in other does not come out of m.
+func (m *Merger) Follow(other *Merger) {
+	m.started, m.source, m.next = other.started, other.source, other.next
+	m.holes, m.hole = other.holes, other.hole
+}
+
 // Pending is how many samples wait to be merged. Where it is 0
 // for two Mergers of the same frames, a listener may be moved from one to the
 // other without losing or repeating one.

@@ -112,10 +112,15 @@ type rendition struct {
 	groups  []*group // listeners by class
 }
 
-func newRendition(f form, slots int) *rendition {
+// newRendition makes a rendition that begins where another of the view stands, if there
+// is one: the frames that the next packet repeats (RED) have been heard.
+func newRendition(f form, slots int, beside *rendition) *rendition {
 	r := &rendition{form: f, streams: make([]stream, slots)}
 	for i := range r.streams {
 		r.streams[i].init(f)
+		if beside != nil {
+			r.streams[i].merger.Follow(beside.streams[i].merger)
+		}
 	}
 	return r
 }

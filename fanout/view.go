@@ -29,14 +29,15 @@ type view struct {
 
 // group finds or makes the group for listeners of a class who get a form.
 func (v *view) group(as form, c Class) *group {
-	var r *rendition
+	var r, beside *rendition
 	for _, have := range v.renditions {
+		beside = have
 		if have.form == as {
 			r = have
 		}
 	}
 	if r == nil {
-		r = newRendition(as, len(v.slots))
+		r = newRendition(as, len(v.slots), beside)
 		v.renditions = append(v.renditions, r)
 	}
 	for _, g := range r.groups {
