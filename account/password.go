@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -37,12 +38,21 @@ const (
 	argonKey     = 32
 )
 
-// Each hash costs 19 MiB and some tens of milliseconds, so only two are made at
-// once and only some may wait.
+// A hash costs 19 MiB and some tens of milliseconds of a core, which sound must
+// not miss: half of the cores are the most that hashing gets, one at least, and
+// only some may wait.
 const (
-	hashesAtOnce  = 2
 	hashesWaiting = 64
 	hashPatience  = 4 * time.Second
+)
+
+func hashesAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// What a kept hash may ask for, so that none takes much longer than 100 ms of a
+// slow core whoever wrote it.
+const (
+	maxArgonWork    = 64 * 1024 // KiB times passes
+	maxArgonThreads = 4
 )
 
 // hasher makes and checks hashes of passphrases.
@@ -59,8 +69,8 @@ func newHasher(random io.Reader) *hasher {
 		random: random,
 		memory: argonMemory,
 		time:   argonTime,
-		queue:  make(chan struct{}, hashesAtOnce+hashesWaiting),
-		slots:  make(chan struct{}, hashesAtOnce),
+		queue:  make(chan struct{}, hashesAtOnce()+hashesWaiting),
+		slots:  make(chan struct{}, hashesAtOnce()),
 	}
 	h.dummy = h.encode(make([]byte, argonSalt), make([]byte, argonKey)) // no passphrase has an all-zero key
 	return h
@@ -99,7 +109,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if _, err := io.ReadFull(h.random, salt); err != nil {
 		return "", fmt.Errorf("no randomness: %w", err)
 	}
-	return h.encode(salt, argon2.IDKey(canonical(password), salt, h.time, h.memory, argonThreads, argonKey)), nil
+	return h.encode(salt, derive(password, argonHash{h.memory, h.time, argonThreads, salt, make([]byte, argonKey)})), nil
 }
 
 // check says whether the passphrase is the one that was hashed. An empty hash
@@ -117,8 +127,14 @@ func (h *hasher) check(ctx context.Context, password, hash string) (bool, error)
 		return false, err
 	}
 	defer h.leave()
-	key := argon2.IDKey(canonical(password), p.salt, p.time, p.memory, p.threads, uint32(len(p.key)))
+	key := derive(password, p)
 	return subtle.ConstantTimeCompare(key, p.key) == 1 && exists, nil
+}
+
+// derive makes the key, as long as p's. It has the priority of everything else:
+// a thread that gave way would hold up the collector, and with it all sound.
+func derive(password string, p argonHash) []byte {
+	return argon2.IDKey(canonical(password), p.salt, p.time, p.memory, p.threads, uint32(len(p.key)))
 }
 
 // canonical is one spelling for what different keyboards send for the same
@@ -155,6 +171,9 @@ func decode(hash string) (argonHash, error) {
 	}
 	if h.key, err = b64.DecodeString(parts[5]); err != nil || len(h.key) < 16 || h.time == 0 || h.threads == 0 {
 		return h, errors.New("a kept hash is damaged")
+	}
+	if h.memory > maxArgonWork/h.time || h.threads > maxArgonThreads {
+		return h, errors.New("a kept hash asks for too much work")
 	}
 	return h, nil
 }
