@@ -21,7 +21,7 @@ func drain(b testing.TB) netip.AddrPort {
 }
 
 func testSocket(b testing.TB) *Socket {
-	s, err := OpenSocket(netip.MustParseAddrPort("127.0.0.1:0"))
+	s, err := OpenSocket(netip.MustParseAddrPort("127.0.0.1:0"), 0)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func benchFanout(b *testing.B, profile Profile, wire string, n int, framing Fram
 		now = now.Add(20 * time.Millisecond)
 		p.Index++
 		p.Timestamp += 960
-		sp.Forward(now, p)
+		sp.Forward(now, p, nil)
 	}
 	for i := range 1000 {
 		step()

@@ -108,7 +108,7 @@ func (v *voice) send(payload ...byte) {
 		binary.BigEndian.PutUint64(payload[1:], v.p.Index)
 	}
 	v.p.Payload = payload
-	v.sp.Forward(v.h.now, v.p)
+	v.sp.Forward(v.h.now, v.p, nil)
 }
 
 // say lets voices speak n frames, one each 20 ms.
@@ -410,7 +410,7 @@ func TestPaddingOnlyPacketsLeaveNoGap(t *testing.T) {
 		h.say(3, v)
 		v.p.Index++ // a fresh sequence number, the old timestamp (MEDIA.md A7.3)
 		v.p.Payload = nil
-		v.sp.Forward(h.now, v.p)
+		v.sp.Forward(h.now, v.p, nil)
 	}
 	if len(e.rtp) != 60 {
 		t.Errorf("%d packets", len(e.rtp))

@@ -32,10 +32,12 @@ type Floor struct {
 	ssrc     uint32
 
 	mu      sync.Mutex
-	views   []*view // those with listeners
-	framing Framing // of the audience
-	waits   bool    // a frame may be waiting to be merged
-	queued  bool    // the Flusher knows of it
+	views   []*view          // those with listeners
+	framing Framing          // of the audience
+	waits   bool             // a frame may be waiting to be merged …
+	due     time.Time        // … until then, the earliest of them
+	queued  time.Time        // when the Flusher will look; zero: it does not know of the floor
+	owed    [maxParts]uint64 // by Outbox: 1 + its turn when something of the floor was put there
 	sweeps  int
 	merged  []OpusPacket // scratch of the Mergers
 	control []byte       // scratch of reports
@@ -64,7 +66,7 @@ func (f *Floor) AddListener(c ListenerConfig) *Listener {
 	if c.Longest == 0 {
 		c.Longest = Framing60
 	}
-	o := out{sealer: newSealer(&c.Keys), sink: c.Sink, to: f.sock.impl.address(c.To), self: c.Self}
+	o := out{sealer: newSealer(&c.Keys), sink: c.Sink, to: f.sock.address(c.To), self: c.Self}
 	l := &Listener{
 		floor: f, slots: c.Slots, report: NewControlSealer(c.Keys),
 		path: path{longest: c.Longest, stage: c.Stage, want: form{framing: Framing20}},
@@ -145,9 +147,9 @@ func (f *Floor) moveLocked(l *Listener, to *view, as form, o out) {
 }
 
 // forwardLocked gives a packet to every view in which its speaker has a slot.
-func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time) {
-	b := f.sock.take()
-	defer f.sock.put(b)
+func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time, out *Outbox) {
+	b := f.openLocked(out)
+	defer f.departLocked(b, out)
 	heard := false
 	for _, v := range f.views {
 		i := v.place(sp, now)
@@ -172,7 +174,6 @@ func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time) {
 	} else {
 		f.counters.DropQuiet.Add(1)
 	}
-	f.departLocked(b)
 }
 
 // admitLocked gives a packet to slot i: first what it repeats, which may fill a hole.
@@ -190,8 +191,8 @@ func (f *Floor) admitLocked(b *batch, v *view, i int, p *Packet, now time.Time) 
 // silenceLocked frees the slots of a speaker who is not to be heard any more. What of
 // his waits to be merged is not sent, and nothing of his is sent again.
 func (f *Floor) silenceLocked(sp *Speaker, now time.Time) {
-	b := f.sock.take()
-	defer f.sock.put(b)
+	b := f.openLocked(nil)
+	defer f.departLocked(b, nil)
 	for _, v := range f.views {
 		for _, r := range v.renditions {
 			for i := range r.streams {
@@ -202,7 +203,6 @@ func (f *Floor) silenceLocked(sp *Speaker, now time.Time) {
 			f.vacateLocked(b, v, i, now)
 		}
 	}
-	f.departLocked(b)
 }
 
 // vacateLocked makes a slot idle and says so to its listeners.
@@ -231,16 +231,42 @@ func (f *Floor) deliver(b *batch, o *out, i, h int, ssrc uint32, e *frame) {
 	}
 }
 
-// departLocked lets the batch go, and lets the Flusher know if something waits.
-func (f *Floor) departLocked(b *batch) {
-	b.flush()
-	if b.refused > 0 {
-		f.counters.DropSendError.Add(b.refused)
-		b.refused = 0
+// openLocked gives the batch for what is to be sent: the reader's, which leaves when he
+// has gone through what he has read, or without out one of its own, which leaves at once.
+// Until departLocked it is ours alone.
+func (f *Floor) openLocked(out *Outbox) *batch {
+	f.settleLocked(out)
+	if out == nil {
+		return f.sock.take()
 	}
-	if f.waits && !f.queued && f.flusher != nil {
-		f.queued = true
-		f.flusher.add(f)
+	out.mu.Lock()
+	return out.batch
+}
+
+// departLocked lets the batch go, and lets the Flusher know if something waits.
+func (f *Floor) departLocked(b *batch, out *Outbox) {
+	if out == nil {
+		b.flush()
+		f.sock.put(b)
+	} else {
+		f.owed[out.index] = out.turn.Load() + 1
+		out.mu.Unlock()
+	}
+	if f.waits && f.flusher != nil && (f.queued.IsZero() || f.due.Before(f.queued)) {
+		f.queued = f.flusher.add(f, f.due)
+	}
+}
+
+// settleLocked sends what of the floor still lies in other readers' outboxes than out: what
+// comes after it must not overtake it, and who leaves must have nothing under way.
+func (f *Floor) settleLocked(out *Outbox) {
+	for i, p := range f.sock.parts {
+		if o := &p.out; o != out && f.owed[i] != 0 {
+			if o.turn.Load()+1 == f.owed[i] {
+				o.flush()
+			}
+			f.owed[i] = 0
+		}
 	}
 }
 
@@ -253,8 +279,8 @@ func (f *Floor) Sweep(now time.Time) {
 	if len(f.views) == 0 {
 		return
 	}
-	b := f.sock.take()
-	defer f.sock.put(b)
+	b := f.openLocked(nil)
+	defer f.departLocked(b, nil)
 	f.sweeps++
 	for _, v := range f.views {
 		for i := range v.slots {
@@ -269,7 +295,6 @@ func (f *Floor) Sweep(now time.Time) {
 			f.reportLocked(b, v, r, now)
 		}
 	}
-	f.departLocked(b)
 }
 
 // reportLocked sends the sender reports of the living slots to listeners of a rendition.

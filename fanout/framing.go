@@ -233,10 +233,9 @@ func (l *Listener) SetStage(now time.Time, stage bool) {
 		return
 	}
 	l.want.framing = Framing20
-	b := f.sock.take()
-	defer f.sock.put(b)
+	b := f.openLocked(nil)
+	defer f.departLocked(b, nil)
 	f.reformLocked(b, l.view, now)
-	f.departLocked(b)
 }
 
 // Report takes a block of the listener's receiver report (RFC 3550 §6.4.1): of the

@@ -570,7 +570,7 @@ func TestFlusherSendsWhatWaitsAndSleepsOtherwise(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 			p.Index++
 			p.Timestamp += 960
-			sp.Forward(time.Now(), p)
+			sp.Forward(time.Now(), p, nil)
 			if i%50 == 0 {
 				f.Sweep(time.Now())
 			}
@@ -578,11 +578,11 @@ func TestFlusherSendsWhatWaitsAndSleepsOtherwise(t *testing.T) {
 		for range 3 {
 			p.Index++
 			p.Timestamp += 960
-			sp.Forward(time.Now(), p)
+			sp.Forward(time.Now(), p, nil)
 		}
 		p.Index++
 		p.Timestamp += 960
-		sp.Forward(time.Now(), p)
+		sp.Forward(time.Now(), p, nil)
 		before := counters.Sent.Load()
 		time.Sleep(80 * time.Millisecond)
 		synctest.Wait()

@@ -95,7 +95,7 @@ func fuzzStep(floor *Floor, speakers []*Speaker, l, one *Listener, flags byte, p
 			if blocks, err := ParseRED(nil, p.Payload, p.Timestamp); flags&128 != 0 && err == nil {
 				p.Payload, p.Earlier = blocks[len(blocks)-1].Payload, blocks[:len(blocks)-1]
 			}
-			sp.Forward(*now, p)
+			sp.Forward(*now, p, nil)
 		}
 	}
 	if flags&8 != 0 {

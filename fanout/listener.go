@@ -72,6 +72,7 @@ func (l *Listener) Close() {
 	}
 	l.gone = true
 	f.leaveLocked(l.view, l.group, l.at)
+	f.settleLocked(nil)
 }
 
 // Move changes where the listener's packets go.
@@ -82,7 +83,7 @@ func (l *Listener) Move(to netip.AddrPort, sink Sink) {
 		return
 	}
 	o := &l.group.outs[l.at]
-	o.to, o.sink = l.floor.sock.impl.address(to), sink
+	o.to, o.sink = l.floor.sock.address(to), sink
 }
 
 // SetSelf tells that the listener is the speaker of that number (0: none),
@@ -115,15 +116,14 @@ func (l *Listener) Nack(now time.Time, ssrc uint32, pid, blp uint16) {
 	if l.gone || ssrc-f.ssrc >= uint32(len(l.view.slots)) {
 		return
 	}
-	b := f.sock.take()
-	defer f.sock.put(b)
+	b := f.openLocked(nil)
+	defer f.departLocked(b, nil)
 	i := int(ssrc - f.ssrc)
 	for n := uint16(0); n <= 16; n++ {
 		if n == 0 || blp>>(n-1)&1 == 1 {
 			l.resendLocked(b, now, i, pid+n)
 		}
 	}
-	f.departLocked(b)
 }
 
 func (l *Listener) resendLocked(b *batch, now time.Time, i int, seq uint16) {

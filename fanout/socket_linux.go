@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"context"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -10,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketImpl is the Linux half of Socket.
+// socketImpl is the Linux half of a part.
 type socketImpl struct {
 	raw syscall.RawConn
 	six bool
@@ -20,6 +21,27 @@ func (i *socketImpl) open(conn *net.UDPConn, six bool) (err error) {
 	i.raw, err = conn.SyscallConn()
 	i.six = six
 	return err
+}
+
+// openPart opens one of the sockets of a port.
+func openPart(addr netip.AddrPort, share bool) (*part, error) {
+	network, six := familyOf(addr)
+	var c net.ListenConfig
+	if share {
+		c.Control = func(_, _ string, raw syscall.RawConn) (err error) {
+			ctl := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+			if ctl != nil {
+				return ctl
+			}
+			return err
+		}
+	}
+	conn, err := c.ListenPacket(context.Background(), network, addr.String())
+	if err != nil {
+		return nil, err
+	}
+	p := &part{}
+	return p, p.prepare(conn.(*net.UDPConn), six)
 }
 
 // address is a destination in the form that the kernel reads: a sockaddr_in, or
@@ -55,10 +77,18 @@ type mmsghdr struct {
 	_   [unsafe.Sizeof(uintptr(0)) - 4]byte
 }
 
+// batchBytes is what a batch holds: its datagrams lie densely, one behind the other.
+const batchBytes = 64 << 10
+
 // batch gathers sealed datagrams and sends them in one system call.
+//
+// The calls on sockets are raw ones: none of them can block, so the scheduler
+// need not know of them, and its monitor is not woken for them.
 type batch struct {
 	sock  *Socket
+	part  *part
 	n     int
+	end   int      // of what the arena holds
 	iv    [12]byte // scratch of the cipher
 	hdr   [maxHeader]byte
 	arena []byte
@@ -66,93 +96,113 @@ type batch struct {
 	iovs  []unix.Iovec
 	to    []address
 
-	from, sent int
-	refused    int64
-	write      func(uintptr) bool // made once: a closure for each flush would be garbage
+	sent        int
+	try         func(uintptr) // made once: closures for each flush would be garbage
+	wait        func(uintptr) bool
+	unavailable bool
 }
 
-func newBatch(s *Socket) *batch {
+func newBatch(s *Socket, p *part) *batch {
 	b := &batch{
 		sock:  s,
-		arena: make([]byte, batchLen*MaxDatagram),
+		part:  p,
+		arena: make([]byte, batchBytes),
 		msgs:  make([]mmsghdr, batchLen),
 		iovs:  make([]unix.Iovec, batchLen),
 		to:    make([]address, batchLen),
 	}
 	for i := range b.msgs {
-		b.iovs[i].Base = &b.arena[i*MaxDatagram]
 		b.msgs[i].hdr.Iov = &b.iovs[i]
 		b.msgs[i].hdr.SetIovlen(1)
 		b.msgs[i].hdr.Name = &b.to[i].raw[0]
 	}
-	b.write = b.sendmmsg
+	b.try = func(fd uintptr) { b.sendmmsg(fd) }
+	b.wait = func(fd uintptr) bool { b.sendmmsg(fd); return !b.unavailable }
 	return b
 }
 
 // room is where the next datagram is to be written.
-func (b *batch) room() []byte { return b.arena[b.n*MaxDatagram : (b.n+1)*MaxDatagram] }
+func (b *batch) room() []byte { return b.arena[b.end : b.end+MaxDatagram] }
 
 // push takes the n bytes written to room as a datagram to a. It sends when the batch is full.
 func (b *batch) push(n int, a *address) {
+	b.iovs[b.n].Base = &b.arena[b.end]
 	b.iovs[b.n].SetLen(n)
 	b.to[b.n] = *a
 	b.msgs[b.n].hdr.Namelen = uint32(a.len)
 	b.n++
-	if b.n == len(b.msgs) {
+	b.end += (n + 15) &^ 15
+	if b.n == len(b.msgs) || b.end > len(b.arena)-MaxDatagram {
 		b.flush()
 	}
 }
 
-// flush sends what is gathered. What the kernel refuses is skipped and counted in refused.
+// flush sends what is gathered. What the kernel refuses is skipped and counted.
 func (b *batch) flush() {
-	for b.from = 0; b.from < b.n; b.from += max(b.sent, 1) {
-		b.sent = 0
-		if err := b.sock.impl.raw.Write(b.write); err != nil { // closed
-			b.refused += int64(b.n - b.from)
-			break
+	if b.n == 0 {
+		return
+	}
+	b.sent, b.unavailable = 0, false
+	err := b.part.impl.raw.Control(b.try)
+	if err == nil && b.unavailable {
+		err = b.part.impl.raw.Write(b.wait) // until the socket takes more
+	}
+	if err != nil { // closed
+		b.sock.refused.Add(int64(b.n - b.sent))
+	}
+	b.n, b.end = 0, 0
+}
+
+// sendmmsg sends all that has not been sent yet, unless the socket is full.
+func (b *batch) sendmmsg(fd uintptr) {
+	b.unavailable = false
+	for b.sent < b.n {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.msgs[b.sent])),
+			uintptr(b.n-b.sent), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			b.sent += int(n)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			b.unavailable = true
+			return
+		default:
+			b.sock.refused.Add(1) // the first one cannot be sent: pass over it
+			b.sent++
 		}
 	}
-	b.n = 0
 }
 
-func (b *batch) sendmmsg(fd uintptr) bool {
-	n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.msgs[b.from])),
-		uintptr(b.n-b.from), unix.MSG_DONTWAIT, 0, 0)
-	switch errno {
-	case 0:
-		b.sent = int(n)
-	case unix.EAGAIN:
-		return false // wait until the socket takes more
-	case unix.EINTR:
-		return b.sendmmsg(fd)
-	default:
-		b.refused++ // the first one cannot be sent: pass over it
-	}
-	return true
-}
-
-// Inbox reads datagrams in batches.
+// Inbox reads datagrams in batches from one of the sockets of a port.
 type Inbox struct {
-	sock  *Socket
+	part  *part
 	arena []byte
 	msgs  []mmsghdr
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet6
 	got   int
-	errno syscall.Errno
-	read  func(uintptr) bool
 }
 
 const inboxLen = 64
 
-// NewInbox makes a reader. Several may read one socket, each in its own goroutine.
-func (s *Socket) NewInbox() *Inbox {
+// Inboxes are the readers of the port, one for each of its sockets. Each is to be
+// served by a goroutine of its own: what nobody reads is lost.
+func (s *Socket) Inboxes() []*Inbox {
+	all := make([]*Inbox, len(s.parts))
+	for i, p := range s.parts {
+		all[i] = newInbox(p)
+	}
+	return all
+}
+
+func newInbox(p *part) *Inbox {
 	in := &Inbox{
-		sock:  s,
+		part:  p,
 		arena: make([]byte, inboxLen*(MaxDatagram+1)),
 		msgs:  make([]mmsghdr, inboxLen),
 		iovs:  make([]unix.Iovec, inboxLen),
 		names: make([]unix.RawSockaddrInet6, inboxLen),
+		got:   inboxLen,
 	}
 	for i := range in.msgs {
 		in.iovs[i].Base = &in.arena[i*(MaxDatagram+1)]
@@ -161,40 +211,46 @@ func (s *Socket) NewInbox() *Inbox {
 		in.msgs[i].hdr.SetIovlen(1)
 		in.msgs[i].hdr.Name = (*byte)(unsafe.Pointer(&in.names[i]))
 	}
-	in.read = in.recvmmsg
 	return in
 }
 
-// Read waits for datagrams and returns how many there are. An error means that
-// the socket is closed.
-func (in *Inbox) Read() (int, error) {
-	for i := range in.msgs {
+// Outbox gathers what take sends. It leaves when take returns.
+func (in *Inbox) Outbox() *Outbox { return &in.part.out }
+
+// Serve reads until the port is closed. It calls take after each read with the number of
+// datagrams, which Datagram gives. It waits in the runtime's poller, without a thread.
+func (in *Inbox) Serve(take func(n int)) {
+	_ = in.part.impl.raw.Read(func(fd uintptr) (done bool) {
+		for {
+			n, errno := in.recvmmsg(fd)
+			if n > 0 {
+				take(n)
+				in.part.out.flush()
+			}
+			switch {
+			case errno == unix.EBADF:
+				return true
+			case errno == unix.EAGAIN || errno == 0 && n < len(in.msgs):
+				return false // empty: the poller tells of what has come since
+			} // or full, or an error that was queued (ICMP): look again
+		}
+	})
+}
+
+func (in *Inbox) recvmmsg(fd uintptr) (int, syscall.Errno) {
+	for i := range in.got {
 		in.msgs[i].hdr.Namelen = unix.SizeofSockaddrInet6
 	}
-	in.got, in.errno = 0, 0
-	if err := in.sock.impl.raw.Read(in.read); err != nil {
-		return 0, err
-	}
-	if in.errno == unix.EBADF {
-		return 0, net.ErrClosed
-	}
-	return in.got, nil // an error queued on the socket (ICMP) reads as nothing
-}
-
-func (in *Inbox) recvmmsg(fd uintptr) bool {
-	n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.msgs[0])),
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&in.msgs[0])),
 		uintptr(len(in.msgs)), unix.MSG_DONTWAIT, 0, 0)
-	if errno == unix.EAGAIN {
-		return false
+	if in.got = int(n); errno != 0 {
+		in.got = 0
 	}
-	if in.errno = errno; errno == 0 {
-		in.got = int(n)
-	}
-	return true
+	return in.got, errno
 }
 
-// Datagram gives the i-th datagram of the last Read and who sent it. The bytes
-// are valid until the next Read. Longer ones than MaxDatagram come back empty.
+// Datagram gives the i-th datagram of the last read and who sent it. The bytes
+// are valid until take returns. Longer ones than MaxDatagram come back empty.
 func (in *Inbox) Datagram(i int) ([]byte, netip.AddrPort) {
 	n := int(in.msgs[i].len)
 	if n > MaxDatagram {

@@ -49,10 +49,16 @@ func (b *bucket) take(now time.Time, rate, burst float64) bool {
 }
 
 // Forward takes a packet from the speaker's up session: authentic and not a
-// replay. It returns when every listener's copy has been handed to the system.
-func (sp *Speaker) Forward(now time.Time, p Packet) {
+// replay. It returns when every listener's copy lies in the outbox of the reader
+// who has read the packet; without one, has been handed to the system.
+func (sp *Speaker) Forward(now time.Time, p Packet, out *Outbox) {
 	f := sp.floor
-	f.mu.Lock()
+	if out == nil {
+		f.mu.Lock()
+	} else if !f.mu.TryLock() { // other rooms' packets do not wait for this one
+		out.flush()
+		f.mu.Lock()
+	}
 	defer f.mu.Unlock()
 	f.counters.Received.Add(1)
 	switch {
@@ -69,7 +75,7 @@ func (sp *Speaker) Forward(now time.Time, p Packet) {
 	default:
 		p.csrc = sp.csrc
 		sp.listen(now, &p)
-		f.forwardLocked(sp, &p, now)
+		f.forwardLocked(sp, &p, now, out)
 	}
 }
 

@@ -21,5 +21,4 @@ type Counters struct {
 	DropLate      atomic.Int64 // too late for the cache, or from before the slot was his
 	DropNack      atomic.Int64 // asked again beyond the listener's budget, or no longer there
 	DropSlow      atomic.Int64 // a stream path's queue was full
-	DropSendError atomic.Int64 // the kernel refused a datagram
 }

@@ -151,7 +151,7 @@ func (f *Floor) sendLocked(b *batch, v *view, i int, p OpusPacket, now time.Time
 		out, err := r.streams[i].merger.Push(f.merged[:0], p, now)
 		f.emitLocked(b, v, r, i, out)
 		taken = taken || err == nil
-		f.waits = f.waits || r.streams[i].merger.Pending() > 0
+		f.waitLocked(r.streams[i].merger)
 	}
 	return taken
 }
@@ -188,26 +188,31 @@ func (f *Floor) emitLocked(b *batch, v *view, r *rendition, i int, packets []Opu
 	}
 }
 
+// waitLocked notes whether a frame waits, and until when.
+func (f *Floor) waitLocked(m *Merger) {
+	if at, ok := m.Deadline(); ok && (!f.waits || at.Before(f.due)) {
+		f.waits, f.due = true, at
+	}
+}
+
 // Expire sends what has waited long enough for frames that do not come, and tells
 // whether something waits still. See Flusher.
 func (f *Floor) Expire(now time.Time) (waits bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := f.sock.take()
-	defer f.sock.put(b)
-	f.waits = false
+	b := f.openLocked(nil)
+	defer f.departLocked(b, nil)
+	f.waits, f.queued = false, time.Time{}
 	for _, v := range f.views {
 		for _, r := range v.renditions {
 			for i := range r.streams {
 				m := r.streams[i].merger
 				if m.Pending() > 0 {
 					f.emitLocked(b, v, r, i, m.Expire(f.merged[:0], now))
-					f.waits = f.waits || m.Pending() > 0
+					f.waitLocked(m)
 				}
 			}
 		}
 	}
-	f.queued = f.waits
-	f.departLocked(b)
 	return f.waits
 }

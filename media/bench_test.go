@@ -62,6 +62,6 @@ func BenchmarkCheck(b *testing.B) {
 	now := up.server.cfg.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		up.server.packet(check, from, now)
+		up.server.packet(check, from, now, nil)
 	}
 }

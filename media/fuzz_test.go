@@ -88,8 +88,8 @@ func FuzzPacket(f *testing.F) {
 		}
 		before := s.count.panics.Load()
 		now := s.cfg.Now()
-		s.packet(bytes.Clone(b), stranger, now)
-		s.packet(bytes.Clone(b), from, now)
+		s.packet(bytes.Clone(b), stranger, now, nil)
+		s.packet(bytes.Clone(b), from, now, nil)
 		if s.count.panics.Load() != before {
 			t.Fatal("a panic")
 		}
@@ -132,7 +132,7 @@ func FuzzMedia(f *testing.F) {
 		defer up.mu.Unlock()
 		index += uint64(jump)
 		now = now.Add(20 * time.Millisecond)
-		up.plainPacket(bytes.Clone(b), index, now)
+		up.plainPacket(bytes.Clone(b), index, now, nil)
 		if up.up.nMissing > maxMissing {
 			t.Fatal("too much is missed")
 		}

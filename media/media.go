@@ -93,6 +93,8 @@ type Config struct {
 	OnSession func(Event)
 	// MaxSessions bounds the sessions of the server; 0 means 20,000.
 	MaxSessions int
+	// Sockets is how many UDP sockets share the port; 0 means one for each core.
+	Sockets int
 	// Framing says who is sent longer packets; its zero value is right for most.
 	Framing fanout.Policy
 }

@@ -225,7 +225,7 @@ func TestPanicEndsOnlyItsOwnSession(t *testing.T) {
 	down.control = nil // the next report meets a fault of ours
 	to := down.path
 	down.mu.Unlock()
-	s.packet(append([]byte{0x80, 201, 0, 1, 0, 0, 0, 5}, make([]byte, 30)...), to, s.cfg.Now())
+	s.packet(append([]byte{0x80, 201, 0, 1, 0, 0, 0, 5}, make([]byte, 30)...), to, s.cfg.Now(), nil)
 	if s.Stats().Panics != 1 || !down.over() {
 		t.Error("the panic was not taken")
 	}
@@ -233,7 +233,7 @@ func TestPanicEndsOnlyItsOwnSession(t *testing.T) {
 		t.Error("the panic ended another session")
 	}
 	before := s.Stats().MediaRefused
-	s.packet(append([]byte{0x80, 111, 0, 1}, make([]byte, 60)...), from, s.cfg.Now())
+	s.packet(append([]byte{0x80, 111, 0, 1}, make([]byte, 60)...), from, s.cfg.Now(), nil)
 	if s.Stats().MediaRefused != before+1 {
 		t.Error("the server does not go on")
 	}
@@ -292,7 +292,7 @@ func TestSTUNDoesNotAllocate(t *testing.T) {
 	_, up, _, from := fuzzServer(t)
 	check := signed([]byte{0, 1, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, up)
 	now := up.server.cfg.Now()
-	if n := testing.AllocsPerRun(100, func() { up.server.packet(check, from, now) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { up.server.packet(check, from, now, nil) }); n != 0 {
 		t.Errorf("%v allocations for a check", n)
 	}
 }

@@ -3,29 +3,26 @@ package media
 import (
 	"encoding/binary"
 	"time"
+
+	"besedka/fanout"
 )
 
-// receive reads the UDP socket until it is closed. Several sockets would each
-// have their own.
-func (s *Server) receive() {
-	defer s.wg.Done()
-	in := s.sock.NewInbox()
-	for {
-		n, err := in.Read()
-		if err != nil {
-			return
-		}
+// receive reads one of the sockets of the UDP port until it is closed. What a peer sends may
+// come out of any of them, and of another one when his address changes.
+func (s *Server) receive(in *fanout.Inbox) {
+	in.Serve(func(n int) {
 		now := s.cfg.Now()
+		s.count.packets.Add(int64(n))
 		for i := range n {
 			b, from := in.Datagram(i)
-			s.packet(b, path{addr: from}, now)
+			s.packet(b, path{addr: from}, now, in.Outbox())
 		}
-	}
+	})
 }
 
-// packet takes one packet from a path: the demultiplexing of RFC 7983 §7.
-func (s *Server) packet(b []byte, from path, now time.Time) {
-	s.count.packets.Add(1)
+// packet takes one packet from a path: the demultiplexing of RFC 7983 §7. What a speaker's
+// packet becomes goes into the outbox of its reader, or without one out at once.
+func (s *Server) packet(b []byte, from path, now time.Time, out *fanout.Outbox) {
 	if len(b) < 2 {
 		s.count.unknown.Add(1)
 		return
@@ -39,7 +36,7 @@ func (s *Server) packet(b []byte, from path, now time.Time) {
 		}
 	case c >= 128 && c <= 191:
 		if x := s.on(from); x != nil {
-			s.srtpPacket(x, b, from, now)
+			s.srtpPacket(x, b, from, now, out)
 		}
 	default:
 		s.count.unknown.Add(1)
@@ -96,12 +93,12 @@ func (s *Server) dtlsPacket(x *session, b []byte, from path, now time.Time) {
 	}
 }
 
-func (s *Server) srtpPacket(x *session, b []byte, from path, now time.Time) {
+func (s *Server) srtpPacket(x *session, b []byte, from path, now time.Time, out *fanout.Outbox) {
 	defer s.survive(x)
 	if b[1] >= 192 && b[1] <= 223 { // RFC 5761 §4
 		x.controlPacket(b, from, now)
 	} else {
-		x.mediaPacket(b, from, now)
+		x.mediaPacket(b, from, now, out)
 	}
 }
 
@@ -112,6 +109,6 @@ func (s *Server) send(to path, b []byte) {
 		return
 	}
 	if !to.none() {
-		_ = s.sock.Send(b, to.addr)
+		s.sock.Send(b, to.addr)
 	}
 }

@@ -88,7 +88,7 @@ func TestLossOnTheWayUpIsRepairedFromRED(t *testing.T) {
 	take := func(plain []byte, index int) {
 		up.mu.Lock()
 		defer up.mu.Unlock()
-		up.plainPacket(plain, uint64(index), now)
+		up.plainPacket(plain, uint64(index), now, nil)
 	}
 	for n := 100; n < 150; n++ {
 		if raw := packet(n, e.Append(nil, uint32(960*n), opus(n))); n%5 != 3 {

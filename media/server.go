@@ -31,7 +31,7 @@ type Server struct {
 	tcp        net.Listener
 	candidates []string
 
-	tables  tables
+	tables  *tables
 	revoked credentialSet
 	streams streamSet
 	events  eventQueue
@@ -85,8 +85,10 @@ func Listen(cfg Config) (*Server, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.events.init(cfg.OnSession)
 	s.wg.Go(func() { s.flusher.Run(s.ctx) })
-	s.wg.Add(4)
-	go s.receive()
+	for _, in := range s.sock.Inboxes() {
+		s.wg.Go(func() { s.receive(in) })
+	}
+	s.wg.Add(3)
 	go s.acceptStreams()
 	go s.sweep()
 	go s.events.run(&s.wg)
@@ -97,7 +99,7 @@ func Listen(cfg Config) (*Server, error) {
 // one that is free for both is looked for.
 func (s *Server) open() (err error) {
 	for range 20 {
-		if s.sock, err = fanout.OpenSocket(s.cfg.Listen); err != nil {
+		if s.sock, err = fanout.OpenSocket(s.cfg.Listen, s.cfg.Sockets); err != nil {
 			return err
 		}
 		if s.tcp, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(s.sock.Addr())); err == nil {

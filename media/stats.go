@@ -88,6 +88,6 @@ func (s *Server) Stats() Stats {
 		Repaired: p.Repaired.Load(), Reforms: p.Reforms.Load(), DropMalformed: p.DropMalformed.Load(),
 		DropMuted: p.DropMuted.Load(), DropRate: p.DropRate.Load(), DropSize: p.DropSize.Load(),
 		DropPadding: p.DropPadding.Load(), DropQuiet: p.DropQuiet.Load(), DropLate: p.DropLate.Load(),
-		DropNack: p.DropNack.Load(), DropSlow: p.DropSlow.Load(), DropSendError: p.DropSendError.Load(),
+		DropNack: p.DropNack.Load(), DropSlow: p.DropSlow.Load(), DropSendError: s.sock.Refused(),
 	}
 }

@@ -1,28 +1,95 @@
 package media
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"besedka"
 )
 
 // tables find a session by what is known of it. All methods lock for
-// themselves and take no other lock.
+// themselves and take no other lock. What every packet asks for, number and addr,
+// does not make the readers of the port wait for each other.
 type tables struct {
-	mu     sync.RWMutex
-	slots  []*session // by number
-	free   []uint32
-	byID   map[SessionID]*session
-	byAddr map[netip.AddrPort]*session
-	rooms  map[besedka.RoomID]*place
+	numbers numbers
+	addrs   addrs
+
+	mu    sync.RWMutex
+	used  uint32 // numbers below it have been given out
+	free  []uint32
+	byID  map[SessionID]*session
+	rooms map[besedka.RoomID]*place
 }
 
-func newTables() tables {
-	return tables{
-		byID:   make(map[SessionID]*session),
-		byAddr: make(map[netip.AddrPort]*session),
-		rooms:  make(map[besedka.RoomID]*place),
+func newTables() *tables {
+	t := &tables{byID: make(map[SessionID]*session), rooms: make(map[besedka.RoomID]*place)}
+	for i := range t.addrs {
+		t.addrs[i].all = make(map[netip.AddrPort]*session)
+	}
+	return t
+}
+
+// numbers are the sessions by number, read without a lock.
+type numbers [maxNumber / chunkLen]atomic.Pointer[chunk]
+
+const chunkLen = 1024
+
+type chunk [chunkLen]atomic.Pointer[session]
+
+// of is the session's place, or nil if none of its chunk has been given out.
+func (t *numbers) of(n uint32) *atomic.Pointer[session] {
+	if n >= maxNumber {
+		return nil
+	}
+	c := t[n/chunkLen].Load()
+	if c == nil {
+		return nil
+	}
+	return &c[n%chunkLen]
+}
+
+// addrs are the sessions by the address of their path: so many maps, each with a
+// lock of its own, that two readers seldom meet at one.
+type addrs [64]addrShard
+
+type addrShard struct {
+	mu  sync.RWMutex
+	all map[netip.AddrPort]*session
+	_   [64]byte // the next lock lies in another cache line
+}
+
+func (t *addrs) of(a netip.AddrPort) *addrShard {
+	ip := a.Addr().As16()
+	h := binary.LittleEndian.Uint64(ip[:8])*31 + binary.LittleEndian.Uint64(ip[8:]) + uint64(a.Port())
+	return &t[h*0x9e3779b97f4a7c15>>58] // the upper bits of a product are mixed from all
+}
+
+func (t *addrs) get(a netip.AddrPort) *session {
+	s := t.of(a)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.all[a]
+}
+
+func (t *addrs) set(a netip.AddrPort, x *session) {
+	s := t.of(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[a] = x
+}
+
+// clear forgets the address if it is x's.
+func (t *addrs) clear(p path, x *session) {
+	if p.tcp != nil {
+		return
+	}
+	s := t.of(p.addr)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all[p.addr] == x {
+		delete(s.all, p.addr)
 	}
 }
 
@@ -35,11 +102,15 @@ func (t *tables) reserve(limit int) (uint32, bool) {
 		t.free = t.free[:n-1]
 		return number, true
 	}
-	if len(t.slots) >= min(limit, maxNumber) {
+	if int(t.used) >= min(limit, maxNumber) {
 		return 0, false
 	}
-	t.slots = append(t.slots, nil)
-	return uint32(len(t.slots) - 1), true
+	number := t.used
+	t.used++
+	if number%chunkLen == 0 {
+		t.numbers[number/chunkLen].Store(new(chunk))
+	}
+	return number, true
 }
 
 // release gives a reserved number back that no session took.
@@ -52,7 +123,7 @@ func (t *tables) release(number uint32) {
 func (t *tables) add(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.slots[s.number] = s
+	t.numbers.of(s.number).Store(s)
 	t.byID[s.id] = s
 }
 
@@ -60,50 +131,33 @@ func (t *tables) add(s *session) {
 func (t *tables) remove(s *session, p path) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.slots[s.number] != s {
+	if !t.numbers.of(s.number).CompareAndSwap(s, nil) {
 		return
 	}
-	t.slots[s.number] = nil
 	t.free = append(t.free, s.number)
 	delete(t.byID, s.id)
-	if p.tcp == nil && t.byAddr[p.addr] == s {
-		delete(t.byAddr, p.addr)
-	}
+	t.addrs.clear(p, s)
 }
 
 // route moves a session from one path to another.
 func (t *tables) route(s *session, from, to path) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if from.tcp == nil && t.byAddr[from.addr] == s {
-		delete(t.byAddr, from.addr)
-	}
+	t.addrs.clear(from, s)
 	if to.tcp == nil {
-		t.byAddr[to.addr] = s
+		t.addrs.set(to.addr, s)
 	}
 }
 
 // taken says whether the path is some session's.
-func (t *tables) taken(p path) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return p.tcp == nil && t.byAddr[p.addr] != nil
-}
+func (t *tables) taken(p path) bool { return p.tcp == nil && t.addrs.get(p.addr) != nil }
 
 func (t *tables) number(n uint32) *session {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if int(n) >= len(t.slots) {
-		return nil
+	if at := t.numbers.of(n); at != nil {
+		return at.Load()
 	}
-	return t.slots[n]
+	return nil
 }
 
-func (t *tables) addr(a netip.AddrPort) *session {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.byAddr[a]
-}
+func (t *tables) addr(a netip.AddrPort) *session { return t.addrs.get(a) }
 
 func (t *tables) id(id SessionID) *session {
 	t.mu.RLock()
@@ -114,9 +168,10 @@ func (t *tables) id(id SessionID) *session {
 // sessions appends all sessions to list.
 func (t *tables) sessions(list []*session) []*session {
 	t.mu.RLock()
-	defer t.mu.RUnlock()
-	for _, s := range t.slots {
-		if s != nil {
+	used := t.used
+	t.mu.RUnlock()
+	for n := range used {
+		if s := t.number(n); s != nil {
 			list = append(list, s)
 		}
 	}

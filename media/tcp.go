@@ -133,7 +133,8 @@ func (x *stream) readLoop() {
 		if err != nil {
 			return
 		}
-		x.server.packet(b, path{addr: x.addr, tcp: x}, x.server.cfg.Now())
+		x.server.count.packets.Add(1)
+		x.server.packet(b, path{addr: x.addr, tcp: x}, x.server.cfg.Now(), nil)
 		if y := x.bound(); y != nil {
 			if y.over() {
 				return

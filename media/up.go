@@ -58,7 +58,7 @@ type missing struct {
 }
 
 // mediaPacket takes an SRTP packet of an up session.
-func (s *session) mediaPacket(b []byte, from path, now time.Time) {
+func (s *session) mediaPacket(b []byte, from path, now time.Time, out *fanout.Outbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != live || from != s.path || s.up == nil {
@@ -72,18 +72,18 @@ func (s *session) mediaPacket(b []byte, from path, now time.Time) {
 	}
 	s.heard = now
 	s.server.count.media.Add(1)
-	s.plainPacket(plain, index, now)
+	s.plainPacket(plain, index, now, out)
 }
 
 // plainPacket takes an authentic RTP packet of the speaker. s.mu is held.
-func (s *session) plainPacket(plain []byte, index uint64, now time.Time) {
+func (s *session) plainPacket(plain []byte, index uint64, now time.Time, out *fanout.Outbox) {
 	p, ok := fanout.Parse(plain, index, s.media.levelID)
 	if !ok || !s.unpack(&p) {
 		s.server.count.mediaMalformed.Add(1)
 		return
 	}
 	s.up.note(&p, now)
-	s.up.speaker.Forward(now, p)
+	s.up.speaker.Forward(now, p, out)
 	if s.up.due(now) {
 		s.up.rtcp = s.up.nack(s.up.rtcp[:0], now)
 		s.sendControlLocked()
