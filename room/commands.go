@@ -208,18 +208,22 @@ func (s *Service) Unmute(ctx context.Context, room besedka.RoomID, a Actor) erro
 	})
 }
 
-// MuteOther is State.MuteOther.
+// MuteOther is State.MuteOther. It works while the database is away.
 func (s *Service) MuteOther(ctx context.Context, room besedka.RoomID, a Actor, target besedka.AccountID) error {
-	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error {
+	err := s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error {
 		return st.MuteOther(by, target)
 	})
+	s.writeLeft(ctx, room, err)
+	return err
 }
 
-// MuteAll is State.MuteAll.
+// MuteAll is State.MuteAll. It works while the database is away.
 func (s *Service) MuteAll(ctx context.Context, room besedka.RoomID, a Actor) error {
-	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error {
+	err := s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error {
 		return st.MuteAll(by)
 	})
+	s.writeLeft(ctx, room, err)
+	return err
 }
 
 // Silence is State.Silence. When it returns the target is not heard.
@@ -278,20 +282,24 @@ func (s *Service) Remove(ctx context.Context, room besedka.RoomID, a Actor, targ
 	if err != nil {
 		return err
 	}
-	if c := s.known(room); c != nil {
-		s.writeRemoval(ctx, c)
-	}
+	s.writeLeft(ctx, room, nil)
 	s.announce.CloseParticipant(room, target)
 	return nil
 }
 
-func (s *Service) writeRemoval(ctx context.Context, c *conversation) {
+// writeLeft writes what a command that came back with err has done in memory
+// only; if that fails, the next sweep does it.
+func (s *Service) writeLeft(ctx context.Context, room besedka.RoomID, err error) {
+	c := s.known(room)
+	if err != nil || c == nil {
+		return
+	}
 	c.lock()
 	defer s.unlock(c)
 	now := moment(s.now())
-	err := s.do(ctx, c, func(st *State) error { st.Tidy(now); return nil })
+	err = s.do(ctx, c, func(st *State) error { st.Tidy(now); return nil })
 	if err != nil {
-		s.log.Error("removal is in force but not written yet", "room", c.id, "error", err)
+		s.log.Error("removal or mute is in force but not written yet", "room", c.id, "error", err)
 	}
 }
 

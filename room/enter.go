@@ -143,7 +143,7 @@ func (s *State) due(now time.Time) []besedka.ParticipantID {
 
 // untidy says whether rows are left of people who are not here.
 func (s *State) untidy() bool {
-	return len(s.leftovers()) > 0 || len(s.barred.rows) > 0 || s.headless()
+	return len(s.leftovers()) > 0 || len(s.barred.rows) > 0 || len(s.unlogged.rows) > 0 || s.headless()
 }
 
 // leftovers lists who has rows of presence (stage, hand, invitation) and no seat.
@@ -170,7 +170,7 @@ func (s *State) leftovers() []besedka.AccountID {
 }
 
 // Tidy clears away what people left behind who are gone, writes down who was
-// removed, and lets a moderator who is here succeed a host who is not.
+// removed and what is still to be logged, and lets a moderator who is here succeed a host who is not.
 func (s *State) Tidy(now time.Time) {
 	for who := range s.barred.rows {
 		s.expel(who)
@@ -179,6 +179,7 @@ func (s *State) Tidy(now time.Time) {
 		s.tidy(account)
 	}
 	s.succeed(now)
+	s.logLeft()
 	s.watch(now)
 }
 

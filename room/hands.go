@@ -54,6 +54,9 @@ func (s *State) LowerHandOf(by, target besedka.AccountID) error {
 	if err := s.needModerator(by); err != nil {
 		return err
 	}
+	if s.hands.has(target) {
+		s.log(by, LogHandLowered, target, "")
+	}
 	s.lower(target)
 	return nil
 }
@@ -68,6 +71,7 @@ func (s *State) LowerAllHands(by besedka.AccountID) error {
 		return nil
 	}
 	s.hands.dropAll()
+	s.log(by, LogHandsLowered, "", "")
 	s.tellOnly(s.toModerators(queue...), "hands_lowered", fields{"by": by})
 	return nil
 }
@@ -84,6 +88,7 @@ func (s *State) SetHands(by besedka.AccountID, setting Hands) error {
 	if setting != s.info.Hands {
 		s.info.Hands = setting
 		s.tell("hands_set", fields{"setting": setting, "by": by})
+		s.log(by, LogHands, "", string(setting))
 	}
 	return nil
 }

@@ -24,17 +24,19 @@ func (s *State) HandOver(by, target besedka.AccountID, now time.Time) error {
 	old := s.stage.rows[by]
 	old.Role, old.AppointedBy = besedka.RoleModerator, ""
 	s.stage.put(by, old)
-	s.crown(target, now)
+	s.crown(by, target, now)
 	return nil
 }
 
-// crown makes somebody on stage the host. A host cannot be held silent.
-func (s *State) crown(account besedka.AccountID, now time.Time) {
+// crown makes somebody on stage the host; by is "" when nobody decided it. A
+// host cannot be held silent.
+func (s *State) crown(by, account besedka.AccountID, now time.Time) {
 	place := s.stage.rows[account]
 	place.Role, place.AppointedBy = besedka.RoleHost, ""
 	s.stage.put(account, place)
 	s.info.Host = account
 	s.tell("host_changed", fields{"account": account})
+	s.log(by, LogHostChanged, account, "")
 	s.lift(account, account)
 	s.watch(now)
 }
@@ -53,11 +55,11 @@ func (s *State) succeed(now time.Time) {
 	heirs := s.moderators()
 	for _, account := range heirs {
 		if !s.seats.rows[account.Participant()].Lost {
-			s.crown(account, now)
+			s.crown("", account, now)
 			return
 		}
 	}
-	s.crown(heirs[0], now)
+	s.crown("", heirs[0], now)
 }
 
 // watch keeps note of since when nobody is here, or nobody moderates.
@@ -131,7 +133,7 @@ func (s *State) AcceptHeir(account besedka.AccountID, now time.Time) error {
 	if s.vigil.Offered != account || !s.roleOf(account).OnStage() {
 		return ErrNotOffered
 	}
-	s.crown(account, now)
+	s.crown(account, account, now)
 	return nil
 }
 
@@ -160,6 +162,7 @@ func (s *State) end(by besedka.AccountID, now time.Time) {
 	for who := range s.barred.rows {
 		s.expel(who)
 	}
+	s.logLeft()
 	s.info.EndedAt = now
 	s.vigil, s.guests = vigil{}, 0
 	s.seats.dropAll()

@@ -69,6 +69,7 @@ func (s *State) SetTitle(by besedka.AccountID, title string) error {
 	if title != s.info.Title {
 		s.info.Title = title
 		s.tell("room_titled", fields{"title": title, "by": by})
+		s.log(by, LogTitle, "", title)
 	}
 	return nil
 }

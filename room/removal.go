@@ -47,6 +47,7 @@ func (s *State) expel(target besedka.ParticipantID) {
 	knew := r.wasHere || s.info.Kind == KindOpen || s.picks.has(account) || s.voices.has(account)
 	s.tidy(account)
 	s.tellOnly(s.toModerators(), "removed", fields{"account": target, "by": r.By, "reason": r.Reason})
+	s.log(r.By, LogRemoved, besedka.AccountID(target), r.Reason)
 	if account != "" && knew {
 		s.tellAccount(account, "removed_from_room", fields{
 			"room": s.info.ID, "title": s.info.Title, "reason": r.Reason, "note": r.Note})
@@ -69,6 +70,7 @@ func (s *State) UndoRemoval(by besedka.AccountID, target besedka.ParticipantID, 
 	}
 	s.removals.drop(target)
 	s.tellOnly(s.toModerators(), "removal_undone", fields{"account": target, "by": by})
+	s.log(by, LogRemovalUndone, besedka.AccountID(target), "")
 	return nil
 }
 

@@ -52,6 +52,7 @@ func (s *State) makeModerator(by, target besedka.AccountID) error {
 	place.Role, place.AppointedBy = besedka.RoleModerator, by
 	s.stage.put(target, place)
 	s.tell("moderator_made", fields{"account": target, "by": by})
+	s.log(by, LogModeratorMade, target, "")
 	return nil
 }
 
@@ -65,7 +66,7 @@ func (s *State) makeSpeaker(by, target besedka.AccountID, now time.Time) error {
 		if !s.hands.has(target) {
 			return ErrConsentNeeded
 		}
-		return s.comeOnStage(target, now)
+		return s.bringUp(by, target, now)
 	}
 	if by != target {
 		if err := s.governs(by, target); err != nil {
@@ -76,6 +77,9 @@ func (s *State) makeSpeaker(by, target besedka.AccountID, now time.Time) error {
 	place.Role, place.AppointedBy = besedka.RoleSpeaker, ""
 	s.stage.put(target, place)
 	s.tell("moderator_unmade", fields{"account": target, "by": by})
+	if by != target {
+		s.log(by, LogModeratorUnmade, target, "")
+	}
 	s.watch(now)
 	return nil
 }

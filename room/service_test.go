@@ -401,11 +401,11 @@ func TestQueueIsForModerators(t *testing.T) {
 		room := w.open("host", KindOpen)
 		w.enter(room, "anna", "boris", "vera")
 		w.graph.follow("anna", "vera")
-		if err := errors.Join(w.service.RaiseHand(ctx, room, actor("boris"), ""), w.service.RaiseHand(ctx, room, actor("vera"), "hm")); err != nil {
+		if err := errors.Join(w.service.RaiseHand(ctx, room, actor("boris"), ""), w.service.RaiseHand(ctx, room, actor("vera"), "about tea")); err != nil {
 			t.Fatal(err)
 		}
 		text, err := json.Marshal(w.view(room, "anna"))
-		if err != nil || strings.Contains(string(text), `"queue"`) || strings.Contains(string(text), "hm") {
+		if err != nil || strings.Contains(string(text), `"queue"`) || strings.Contains(string(text), "about tea") {
 			t.Errorf("a speaker sees %s", text)
 		}
 		q := w.view(room, "host").Queue

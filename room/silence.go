@@ -26,7 +26,9 @@ func (s *State) MuteOther(by, target besedka.AccountID) error {
 	if !s.roleOf(target).OnStage() {
 		return ErrNotOnStage
 	}
-	s.setMuted(target, true)
+	if s.setMuted(target, true) {
+		s.logLater(by, LogMuted, target)
+	}
 	return nil
 }
 
@@ -35,22 +37,28 @@ func (s *State) MuteAll(by besedka.AccountID) error {
 	if err := s.needModerator(by); err != nil {
 		return err
 	}
+	muted := false
 	for _, account := range s.onStage() {
 		if account != by {
-			s.setMuted(account, true)
+			muted = s.setMuted(account, true) || muted
 		}
+	}
+	if muted {
+		s.logLater(by, LogMutedAll, "")
 	}
 	return nil
 }
 
-func (s *State) setMuted(account besedka.AccountID, muted bool) {
+// setMuted says whether it changed anything.
+func (s *State) setMuted(account besedka.AccountID, muted bool) bool {
 	seat := s.seats.rows[account.Participant()]
 	if seat.Muted == muted {
-		return
+		return false
 	}
 	seat.Muted = muted
 	s.seats.put(account.Participant(), seat)
 	s.noticeMute(account.Participant())
+	return true
 }
 
 // Silence holds somebody on stage silent until a moderator lifts it, also
@@ -69,6 +77,7 @@ func (s *State) Silence(by, target besedka.AccountID) error {
 	voice.SilencedBy = by
 	s.voices.put(target, voice)
 	s.tell("silenced", fields{"account": target, "by": by})
+	s.log(by, LogSilenced, target, "")
 	return nil
 }
 
@@ -89,4 +98,7 @@ func (s *State) lift(by, target besedka.AccountID) {
 	voice.SilencedBy = ""
 	s.voices.put(target, voice)
 	s.tell("silence_lifted", fields{"account": target, "by": by})
+	if by != target {
+		s.log(by, LogSilenceLifted, target, "")
+	}
 }

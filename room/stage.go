@@ -21,7 +21,7 @@ func (s *State) InviteToStage(by, target besedka.AccountID, now time.Time) (bool
 	case role.OnStage():
 		return true, nil
 	case s.hands.has(target):
-		return true, s.comeOnStage(target, now)
+		return true, s.bringUp(by, target, now)
 	case s.invited.has(target):
 		return false, nil
 	case len(s.invited.rows) >= MaxOnStage:
@@ -29,6 +29,7 @@ func (s *State) InviteToStage(by, target besedka.AccountID, now time.Time) (bool
 	}
 	s.invited.put(target, StageInvitation{By: by, At: now})
 	s.tellOnly(s.toModerators(target), "stage_invited", fields{"account": target, "by": by})
+	s.log(by, LogInvited, target, "")
 	return false, nil
 }
 
@@ -55,6 +56,15 @@ func (s *State) DeclineStage(account besedka.AccountID) error {
 		s.invited.drop(account)
 		s.tellOnly(s.toModerators(account), "stage_invitation_declined", fields{"account": account})
 	}
+	return nil
+}
+
+// bringUp brings somebody on stage whose hand is up.
+func (s *State) bringUp(by, target besedka.AccountID, now time.Time) error {
+	if err := s.comeOnStage(target, now); err != nil {
+		return err
+	}
+	s.log(by, LogBroughtUp, target, "")
 	return nil
 }
 
@@ -88,6 +98,9 @@ func (s *State) takeStage(account besedka.AccountID, role besedka.Role, now time
 // moveToAudience takes somebody off stage who stays in the room.
 func (s *State) moveToAudience(by, target besedka.AccountID, now time.Time) {
 	s.stage.drop(target)
+	if by != target {
+		s.log(by, LogMovedToAudience, target, "")
+	}
 	s.tell("moved_to_audience", fields{"account": target, "by": by})
 	s.watch(now)
 }

@@ -157,6 +157,7 @@ type State struct {
 	seats    table[besedka.ParticipantID, Seat]
 	barred   table[besedka.ParticipantID, barring] // removed, not yet written
 	declined table[besedka.AccountID, bool]        // heirs who would not
+	unlogged table[int64, entry]                   // done, not yet written into the log
 
 	out outcome
 }
@@ -165,6 +166,7 @@ type State struct {
 type outcome struct {
 	facts   []fact
 	notices []notice
+	log     []entry
 	taken   []besedka.ParticipantID // seats taken over by another credential
 }
 
@@ -191,7 +193,7 @@ func newState() *State {
 		hands: newTable[besedka.AccountID, Hand](), invited: newTable[besedka.AccountID, StageInvitation](),
 		removals: newTable[besedka.ParticipantID, Removal](), picks: newTable[besedka.AccountID, Pick](),
 		seats: newTable[besedka.ParticipantID, Seat](), barred: newTable[besedka.ParticipantID, barring](),
-		declined: newTable[besedka.AccountID, bool](),
+		declined: newTable[besedka.AccountID, bool](), unlogged: newTable[int64, entry](),
 	}
 }
 
@@ -207,6 +209,7 @@ func (s *State) swap() {
 	s.seats.swap()
 	s.barred.swap()
 	s.declined.swap()
+	s.unlogged.swap()
 }
 
 // settle ends a transition: the state is taken as it is.
@@ -222,6 +225,7 @@ func (s *State) settle() {
 	s.seats.settle()
 	s.barred.settle()
 	s.declined.settle()
+	s.unlogged.settle()
 }
 
 // undo ends a transition as if it had never been.

@@ -22,6 +22,7 @@ type rows interface {
 	save(ctx context.Context, version int64, w writes) (seq int64, err error)
 	load(ctx context.Context, room besedka.RoomID) (st *State, version, seq int64, err error)
 	open(ctx context.Context) ([]besedka.RoomID, error)
+	log(ctx context.Context, room besedka.RoomID, before int64, limit int) ([]logRow, error)
 }
 
 // errStale means that the room's rows are not those that the state was made of.
@@ -42,6 +43,9 @@ func (s store) save(ctx context.Context, version int64, w writes) (seq int64, er
 			if _, err := tx.Exec(st.query, st.args...); err != nil {
 				return fmt.Errorf("write room %s: %w", w.info.ID, err)
 			}
+		}
+		if err := appendLog(tx, w.info.ID, w.log); err != nil {
+			return err
 		}
 		seq, err = publish(tx, w.info.ID, w.facts)
 		return err

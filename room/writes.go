@@ -18,6 +18,7 @@ type writes struct {
 	info       Info
 	statements []statement
 	facts      []fact
+	log        []entry
 }
 
 // topics lists where the facts are told, each once.
@@ -35,12 +36,12 @@ func (w writes) topics() []besedka.Topic {
 	return topics
 }
 
-func (w writes) empty() bool { return len(w.statements) == 0 && len(w.facts) == 0 }
+func (w writes) empty() bool { return len(w.statements)+len(w.facts)+len(w.log) == 0 }
 
 // writes derives, without touching the state, which rows differ from before
 // the running transition and which facts are to be told.
 func (s *State) writes() writes {
-	w := writes{info: s.info, facts: s.out.facts}
+	w := writes{info: s.info, facts: s.out.facts, log: s.out.log}
 	if s.info != s.before.info && s.before.info.ID != "" {
 		w.add(`UPDATE rooms SET title = $2, host = $3, hands = $4, second_came = $5, last_csrc = $6, last_hand = $7,
 			ended_at = $8 WHERE id = $1`, s.info.Title, s.info.Host, s.info.Hands, bit(s.info.SecondCame),

@@ -71,6 +71,7 @@ func (s *Server) routes() {
 	on(s, byMembers, "POST /rooms/{room}/mute-all", 204, "mute-all", "Mute everybody else on stage", s.muteAll)
 	on(s, byMembers, "DELETE /rooms/{room}/participants/{account}", 204, "remove", "Remove somebody, who may not return", s.remove)
 	on(s, byMembers, "DELETE /rooms/{room}/removals/{account}", 204, "undo-removal", "Undo a removal within 30 seconds", s.undoRemoval)
+	on(s, byMembers, "GET /rooms/{room}/log", 200, "room-log", "What moderators did in the room, newest first", s.roomLog)
 	on(s, byMembers, "POST /rooms/{room}/invites", 204, "pick", "Ask somebody into the room", s.pick)
 	on(s, byMembers, "PUT /rooms/{room}/host", 200, "hand-over", "Make somebody on stage the host", s.handOver)
 	on(s, byMembers, "POST /rooms/{room}/heir/accept", 200, "accept-heir", "Become host", s.acceptHeir)
