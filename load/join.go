@@ -132,13 +132,17 @@ func (r *run) join(ctx context.Context, m *room, j *joins, who credential, n int
 		j.fail(err)
 		return
 	}
+	l := &listener{p, who, session}
 	r.joins.mu.Lock()
 	if j == &r.joins {
-		m.listeners = append(m.listeners, &listener{p, who, session})
+		m.listeners = append(m.listeners, l)
 	} else {
-		m.arrivals = append(m.arrivals, &listener{p, who, session})
+		m.arrivals = append(m.arrivals, l)
 	}
 	r.joins.mu.Unlock()
+	if r.Return {
+		r.returns.keeping.Go(func() { r.keep(all, m, l, n) })
+	}
 	if r.Streams {
 		r.streams.Go(func() { r.api.follow(all, m.id, who) })
 	}

@@ -65,6 +65,9 @@ type Config struct {
 	Streams bool
 	// Abandon: nobody takes leave at the end, because the server is ended next.
 	Abandon bool
+	// Return: who loses the server while it is measured comes back as the web client does. How
+	// soon stands in the report.
+	Return bool
 	// Arrivals are further listeners of each room, who join at an even pace while it is
 	// measured. What they hear is not counted: how they disturb the others is.
 	Arrivals int
@@ -171,8 +174,9 @@ type run struct {
 	shards  []*shard
 	window  window
 	rooms   []*room
-	joins   joins      // of the listeners that are there when it is measured
-	late    joins      // of the arrivals
+	joins   joins // of the listeners that are there when it is measured
+	late    joins // of the arrivals
+	returns returns
 	talk    sync.Mutex // what the rooms' talkers count
 	streams sync.WaitGroup
 }
@@ -205,7 +209,8 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		polling.Go(s.poll)
 	}
 	err = r.measure(ctx)
-	cancel() // ends the event streams
+	cancel() // ends the event streams, and nobody comes back
+	r.returns.keeping.Wait()
 	for _, s := range r.shards {
 		s.tally.leaving.Store(true)
 	}
@@ -235,6 +240,11 @@ func (r *run) measure(ctx context.Context) error {
 		}
 		if err != nil {
 			return fmt.Errorf("room %d: %w", i+1, err)
+		}
+		if r.Return {
+			for _, s := range m.speakers {
+				r.returns.keeping.Go(func() { r.keepSpeaker(ctx, m, s) })
+			}
 		}
 		if len(m.speakers) > 0 {
 			talkers.Go(func() { m.talk(talking, r) })

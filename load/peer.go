@@ -49,6 +49,7 @@ type peer struct {
 	gone      chan struct{}        // closed when the server has ended the session
 	keys      atomic.Pointer[keys] // set by the joining goroutine
 	heardAt   atomic.Int64         // arrival of the first packet
+	latest    atomic.Int64         // and of the latest, of reports too
 	abandoned atomic.Bool          // the joining goroutine has given up: close and forget
 
 	isNominated, isHeard, isGone bool
@@ -145,8 +146,11 @@ func (p *peer) take(b []byte, stamp int64, w *window, t *tally) {
 		p.takeSTUN(b, stamp)
 	case c >= 20 && c <= 63:
 		p.takeDTLS(b, t)
-	case c >= 128 && c <= 191 && (b[1] < 192 || b[1] > 223):
-		p.takeRTP(b, stamp, w, t)
+	case c >= 128 && c <= 191:
+		p.latest.Store(stamp)
+		if b[1] < 192 || b[1] > 223 { // RFC 5761 §4
+			p.takeRTP(b, stamp, w, t)
+		}
 	}
 }
 

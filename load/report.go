@@ -16,10 +16,11 @@ type Report struct {
 	Listeners int     `json:"listeners"` // in each room
 	Seconds   float64 `json:"seconds"`   // of the measuring window
 
-	Joins   Joins   `json:"joins"`
-	Arrived *Joins  `json:"arrived,omitempty"` // who joined while it was measured
-	Frames  Frames  `json:"frames"`
-	Latency Latency `json:"latency_ms"`
+	Joins   Joins    `json:"joins"`
+	Arrived *Joins   `json:"arrived,omitempty"` // who joined while it was measured
+	Returns *Returns `json:"returns,omitempty"` // who lost the server meanwhile
+	Frames  Frames   `json:"frames"`
+	Latency Latency  `json:"latency_ms"`
 
 	Packets          uint64  `json:"packets"` // heard inside the window
 	PacketsPerSecond float64 `json:"packets_per_second"`
@@ -77,6 +78,9 @@ func (r *run) report() Report {
 	if r.Arrivals > 0 {
 		late := r.late.report()
 		out.Arrived = &late
+	}
+	if r.Return {
+		out.Returns = r.returns.report()
 	}
 	var newest, oldest []float32
 	for _, s := range r.shards {
@@ -186,6 +190,10 @@ func (r Report) String() string {
 	line("joins", "%s", r.Joins)
 	if r.Arrived != nil {
 		line("  while measured", "%s", *r.Arrived)
+	}
+	if b := r.Returns; b != nil {
+		line("came back", "%d, %d still away; p50 %.0f ms, p99 %.0f ms, longest %.0f ms; %d requests in %.0f ms, %d in the busiest 100 ms",
+			b.OK, b.Away, b.P50, b.P99, b.Longest, b.Tries, b.Span, b.Busiest)
 	}
 	reasons := make([]string, 0, len(r.Joins.Why))
 	for why := range r.Joins.Why {

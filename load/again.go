@@ -1,0 +1,176 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// How somebody who has lost the server comes back: as the web client does.
+const (
+	lookEvery    = 100 * time.Millisecond
+	quietDown    = 900 * time.Millisecond  // nothing has come to a listener for so long,
+	quietUp      = 1500 * time.Millisecond // nor a report to a speaker
+	firstBackoff = 300 * time.Millisecond
+	lastBackoff  = 7 * time.Second
+	spikeSpan    = 100 * time.Millisecond
+)
+
+// returns gathers how coming back went.
+type returns struct {
+	keeping sync.WaitGroup
+
+	mu    sync.Mutex
+	took  []float32   // ms from the last packet of a listener before to the first one after
+	tries []time.Time // when a session was asked for, by listeners and speakers
+	away  int         // listeners who look for the server now
+}
+
+// Returns tells how listeners fared who lost the server: from the last packet that came
+// before to the first one that came after.
+type Returns struct {
+	OK      int     `json:"ok"`
+	Away    int     `json:"away"` // have not come back
+	P50     float64 `json:"p50_ms"`
+	P99     float64 `json:"p99_ms"`
+	Longest float64 `json:"longest_ms"`
+	Tries   int     `json:"tries"`   // requests for a session, those of speakers too
+	Busiest int     `json:"busiest"` // requests in the busiest 100 ms
+	Span    float64 `json:"span_ms"` // from the first request to the last
+}
+
+func (x *returns) report() *Returns {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := &Returns{OK: len(x.took), Away: x.away, Tries: len(x.tries), P50: percentile(x.took, 50), P99: percentile(x.took, 99), Longest: percentile(x.took, 100)}
+	for i, from := range x.tries {
+		n := 0
+		for _, at := range x.tries[i:] {
+			if at.Sub(from) < spikeSpan {
+				n++
+			}
+		}
+		out.Busiest = max(out.Busiest, n)
+		out.Span = max(out.Span, float64(from.Sub(x.tries[0]))/1e6)
+	}
+	return out
+}
+
+func (x *returns) note(f func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	f()
+}
+
+// backoff is how long to wait before the next try: doubling, with half of it left to
+// chance, so that those who lost the same server do not come back in the same moment.
+func backoff(attempt int) time.Duration {
+	ceiling := min(lastBackoff, firstBackoff<<min(attempt+1, 10))
+	return max(firstBackoff, time.Duration(float64(ceiling)*(0.5+rand.Float64()/2)))
+}
+
+// lose waits until the peer has lost the server; false when ctx ends before.
+func (r *run) lose(ctx context.Context, p *peer, quiet time.Duration) bool {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	begin := r.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-p.gone:
+			return ctx.Err() == nil
+		case <-look.C:
+		}
+		latest := time.Unix(0, p.latest.Load())
+		if latest.Before(begin) {
+			latest = begin
+		}
+		if r.Now().Sub(latest) > quiet {
+			return true
+		}
+	}
+}
+
+// again looks for the server and asks for a session until there is one; false when ctx ends before.
+func (r *run) again(ctx context.Context, m *room, who credential, connect func(context.Context) error) bool {
+	for attempt := 0; ; attempt++ {
+		if pause(ctx, backoff(attempt)) != nil {
+			return false
+		}
+		var refused *Refusal
+		if _, err := r.api.call(ctx, http.MethodGet, m.path(""), who, nil, nil); err == nil || errors.As(err, &refused) && refused.Status < 500 {
+			break
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		if pause(ctx, backoff(attempt)) != nil {
+			return false
+		}
+		r.returns.note(func() { r.returns.tries = append(r.returns.tries, r.Now()) })
+		err := connect(ctx)
+		if err == nil {
+			return true
+		}
+		r.Log.Debug("come back", "error", err)
+	}
+}
+
+// keep brings a listener back whenever it loses the server, until ctx ends.
+func (r *run) keep(ctx context.Context, m *room, l *listener, n int) {
+	p := l.peer
+	for r.lose(ctx, p, quietDown) {
+		last := time.Unix(0, p.latest.Load())
+		r.returns.note(func() { r.returns.away++ })
+		if !r.again(ctx, m, l.who, func(ctx context.Context) error {
+			c, err := r.credentials()
+			if err != nil {
+				return err
+			}
+			p = newPeer(c)
+			p.sample = n
+			_, session, err := r.connect(ctx, p, m.path("/whep"), l.who, offer(&p.credentials, r.dtls, r.Slots, "recvonly"), n)
+			if err == nil {
+				r.joins.mu.Lock()
+				l.session = session
+				r.joins.mu.Unlock()
+			}
+			return err
+		}) {
+			return
+		}
+		select {
+		case <-p.heard:
+			r.returns.note(func() {
+				r.returns.away--
+				r.returns.took = append(r.returns.took, float32(time.Unix(0, p.heardAt.Load()).Sub(last).Seconds()*1e3))
+			})
+		case <-p.gone:
+			r.returns.note(func() { r.returns.away-- }) // and once more
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// keepSpeaker does the same for a speaker.
+func (r *run) keepSpeaker(ctx context.Context, m *room, s *speaker) {
+	p := s.peer
+	for r.lose(ctx, p, quietUp) {
+		if !r.again(ctx, m, s.who, func(ctx context.Context) error {
+			next, err := r.speakerUp(ctx, m, s.who, int(s.number))
+			if err == nil {
+				r.talk.Lock()
+				defer r.talk.Unlock()
+				p = next.peer
+				s.peer, s.session, s.pt, s.level = next.peer, next.session, next.pt, next.level
+			}
+			return err
+		}) {
+			return
+		}
+	}
+}
