@@ -8,6 +8,7 @@ type Actor struct {
 	Who        besedka.ParticipantID
 	Credential besedka.CredentialID
 	GuestOf    besedka.RoomID
+	Place      string // the network that they come from; "" is not known
 }
 
 // standing is what a room is to somebody.

@@ -232,6 +232,9 @@ func (s *Service) Enter(ctx context.Context, room besedka.RoomID, a Actor) error
 		return err
 	}
 	before, seated := s.index.find(a.Who)
+	if a.Who.IsGuest() && !seated && c.places.bars(a.Place) {
+		return ErrPlaceBarred
+	}
 	if seated && before.room != room {
 		if err := s.mayEnter(ctx, c, a); err != nil {
 			return err
@@ -242,6 +245,9 @@ func (s *Service) Enter(ctx context.Context, room besedka.RoomID, a Actor) error
 	followed, err := s.followed(ctx, c, a)
 	if err == nil {
 		err = s.do(ctx, c, func(st *State) error { return st.Enter(a, followed, moment(s.now())) })
+	}
+	if err == nil {
+		c.places.note(a.Who, a.Place)
 	}
 	s.unlock(c)
 	if err == nil && seated && before.room == room && before.credential != a.Credential {

@@ -54,6 +54,7 @@ func (s *Service) begin(ctx context.Context, a Actor, c *conversation) (besedka.
 		s.vacate(ctx, before, a)
 	}
 	c.version, c.seq = 1, seq
+	c.places.note(a.Who, a.Place)
 	c.lock()
 	defer s.unlock(c)
 	s.mu.Lock()
@@ -282,6 +283,9 @@ func (s *Service) Remove(ctx context.Context, room besedka.RoomID, a Actor, targ
 	if err != nil {
 		return err
 	}
+	if c := s.known(room); c != nil {
+		c.places.bar(target)
+	}
 	s.writeLeft(ctx, room, nil)
 	s.announce.CloseParticipant(room, target)
 	return nil
@@ -324,9 +328,13 @@ func (s *Service) exists(ctx context.Context, room besedka.RoomID, target besedk
 
 // UndoRemoval is State.UndoRemoval.
 func (s *Service) UndoRemoval(ctx context.Context, room besedka.RoomID, a Actor, target besedka.ParticipantID) error {
-	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) error {
+	err := s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) error {
 		return st.UndoRemoval(by, target, now)
 	})
+	if c := s.known(room); c != nil && err == nil {
+		c.places.lift(target)
+	}
+	return err
 }
 
 // unique is the list without repetitions, in its order.

@@ -32,12 +32,13 @@ type conversation struct {
 	seq    int64 // number of the room's newest fact
 	change int64 // counts the changes of who is here and on stage
 
-	crowd crowdCache
+	crowd  crowdCache
+	places *places
 }
 
 func newConversation(st *State, version, seq int64) *conversation {
 	return &conversation{id: st.info.ID, state: st, version: version, seq: seq,
-		lines: map[besedka.ParticipantID]map[string]Line{}, sent: map[besedka.ParticipantID]Grant{}}
+		lines: map[besedka.ParticipantID]map[string]Line{}, sent: map[besedka.ParticipantID]Grant{}, places: newPlaces()}
 }
 
 // effect is what a saved transition demands of the Gate and the Announcer.

@@ -26,6 +26,7 @@ var (
 	ErrUndoTooLate      = besedka.NewError(besedka.Conflict, "undo_too_late")
 	ErrGuestsListen     = besedka.NewError(besedka.Forbidden, "guests_only_listen")
 	ErrGuestsNotAllowed = besedka.NewError(besedka.Forbidden, "guests_not_allowed")
+	ErrPlaceBarred      = besedka.NewError(besedka.Forbidden, "guest_place_barred")
 	ErrTooManyPicks     = besedka.NewError(besedka.Conflict, "too_many_picks")
 	ErrTitleInvalid     = besedka.NewError(besedka.Invalid, "title_invalid")
 	ErrNoteInvalid      = besedka.NewError(besedka.Invalid, "note_invalid")

@@ -203,7 +203,8 @@ func unknown(err error) error {
 }
 
 // MayAddGuest returns nil if a guest's token may be made for the room by the
-// actor; the zero Actor is somebody who is not signed in.
+// actor; an Actor who is nobody is not signed in, and is refused from where
+// somebody came in who was removed.
 func (s *Service) MayAddGuest(ctx context.Context, room besedka.RoomID, a Actor) error {
 	c, err := s.find(ctx, room)
 	if err != nil {
@@ -216,6 +217,8 @@ func (s *Service) MayAddGuest(ctx context.Context, room besedka.RoomID, a Actor)
 	switch {
 	case allowed && ended:
 		return ErrEnded
+	case allowed && a.Who == "" && c.places.bars(a.Place):
+		return ErrPlaceBarred
 	case allowed && a.Who == "":
 		return nil
 	}

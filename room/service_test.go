@@ -665,3 +665,71 @@ func TestReadsGoOnWhenNamesAndFollowsCannotBeAsked(t *testing.T) {
 		}
 	})
 }
+
+func TestRemovedPersonDoesNotComeBackAsAGuest(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		here := func(who besedka.ParticipantID, place string) Actor {
+			return Actor{Who: who, Credential: besedka.CredentialID(who + "/1"), Place: place}
+		}
+		opened := func(host besedka.AccountID) besedka.RoomID {
+			room, err := w.service.Open(ctx, here(host.Participant(), "192.0.2.1"), Opening{Kind: KindOpen, GuestsAllowed: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return room
+		}
+		room, other := opened("host"), opened("other")
+		guest := func(id besedka.ParticipantID, place string) Actor {
+			return Actor{Who: id, Credential: besedka.CredentialID(id), GuestOf: room, Place: place}
+		}
+		seated, waiting := guest("guest-1", "192.0.2.7"), guest("guest-2", "192.0.2.7")
+		for _, a := range []Actor{here("anna", "192.0.2.7"), here("boris", "192.0.2.7"), seated} {
+			if err := w.service.Enter(ctx, room, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.service.Remove(ctx, room, actor("host"), "anna", "noise", ""); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, "a token from there", w.service.MayAddGuest(ctx, room, Actor{Place: "192.0.2.7"}), ErrPlaceBarred)
+		wantCode(t, "a token made before", w.service.Enter(ctx, room, waiting), ErrPlaceBarred)
+		for what, err := range map[string]error{
+			"a token from elsewhere":        w.service.MayAddGuest(ctx, room, Actor{Place: "192.0.2.8"}),
+			"a token of another room":       w.service.MayAddGuest(ctx, other, Actor{Place: "192.0.2.7"}),
+			"a token of a member there":     w.service.MayAddGuest(ctx, room, here("vera", "192.0.2.7")),
+			"a member there":                w.service.Enter(ctx, room, here("vera", "192.0.2.7")),
+			"a guest there who listens":     w.service.Enter(ctx, room, seated),
+			"a guest whose network unknown": w.service.Enter(ctx, room, guest("guest-3", "")),
+		} {
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if err := w.service.UndoRemoval(ctx, room, actor("host"), "anna"); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.service.MayAddGuest(ctx, room, Actor{Place: "192.0.2.7"}); err != nil {
+			t.Errorf("after the removal was undone: %v", err)
+		}
+	})
+}
+
+func TestNetworkIsBarredAsLongAsOneOfItsRemovedIs(t *testing.T) {
+	p := newPlaces()
+	for range 2 * placesEach {
+		p.note("anna", "192.0.2.7")
+	}
+	p.note("boris", "192.0.2.7")
+	p.bar("anna")
+	p.bar("anna")
+	p.bar("boris")
+	p.lift("anna")
+	p.lift("anna")
+	if !p.bars("192.0.2.7") {
+		t.Error("one of two is forgiven, and both may come back")
+	}
+	p.lift("boris")
+	if p.bars("192.0.2.7") || p.bars("") || len(p.barred) != 0 {
+		t.Error("nobody is removed, and guests are refused")
+	}
+}

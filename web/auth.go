@@ -22,11 +22,14 @@ const (
 )
 
 // caller is who asks.
-type caller struct{ account.Principal }
+type caller struct {
+	account.Principal
+	place string // the network that they come from
+}
 
 // actor is the caller as rooms know them.
 func (c *caller) actor() room.Actor {
-	return room.Actor{Who: c.Participant(), Credential: c.Credential, GuestOf: c.Room}
+	return room.Actor{Who: c.Participant(), Credential: c.Credential, GuestOf: c.Room, Place: c.place}
 }
 
 // callerOf is who asks. Only handlers of strangers' routes may meet nil.
@@ -102,7 +105,7 @@ func (s *Server) identify(r *http.Request, c *call) error {
 	case err != nil:
 		return fmt.Errorf("authenticate: %w", err)
 	}
-	c.caller = &caller{p}
+	c.caller = &caller{p, place}
 	if p.Guest != "" && who == byMembers {
 		return room.ErrGuestsListen
 	}

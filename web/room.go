@@ -241,10 +241,10 @@ type GuestToken struct {
 }
 
 func (s *Server) guest(ctx context.Context, in *roomInput) (*out[GuestToken], error) {
-	var who room.Actor
+	who := room.Actor{Place: addressKey(callOf(ctx).addr)}
 	if c := callerOf(ctx); c != nil && c.Guest == "" {
 		who = c.actor() // whose own budget has been spent from
-	} else if err := s.limits.entrance.spend(addressKey(callOf(ctx).addr)); err != nil {
+	} else if err := s.limits.entrance.spend(who.Place); err != nil {
 		return nil, err
 	}
 	if err := s.Rooms.MayAddGuest(ctx, in.Room, who); err != nil {

@@ -393,6 +393,7 @@ export const en = {
   problem_room_ended: 'The room has ended.',
   problem_room_full: 'The room is full.',
   problem_stage_full: 'The stage is full.',
+  problem_guest_place_barred: 'Somebody who listened from your network was removed from this room, so nobody can listen from there as a guest. Members can sign in.',
   problem_guests_not_allowed: 'This room has no guests.',
   problem_media_busy: 'The server has no room for more sound just now.',
 

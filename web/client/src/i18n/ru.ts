@@ -375,6 +375,7 @@ export const ru: Catalogue = {
   problem_room_ended: 'Комната закончилась.',
   problem_room_full: 'Комната заполнена.',
   problem_stage_full: 'На сцене больше нет мест.',
+  problem_guest_place_barred: 'Из этой комнаты удалили того, кто слушал из вашей сети, поэтому гостям оттуда слушать нельзя. Участники могут войти в свою учётную запись.',
   problem_guests_not_allowed: 'В этой комнате гостей нет.',
   problem_media_busy: 'Серверу сейчас не хватает сил на ещё один звук.',
 
