@@ -60,6 +60,8 @@ type Person struct {
 	ID       besedka.AccountID `json:"id"`
 	Username string            `json:"username"`
 	Name     string            `json:"name"`
+	// Photo names the pictures of the account; "" for none, and while it is suspended.
+	Photo string `json:"photo"`
 }
 
 // Account is an account as its profile shows it.
@@ -70,6 +72,24 @@ type Account struct {
 	NominatedBy *Person   `json:"nominated_by"` // nil: invited by the operator
 	// InvitationsLeft is for the account itself only; nil means without limit.
 	InvitationsLeft *int `json:"invitations_left"`
+}
+
+// photoOf is the SQL of an account's photo, which nobody is shown while the
+// account is suspended; now is the place of the present time.
+func photoOf(table, now string) string {
+	return `CASE WHEN EXISTS (SELECT 1 FROM suspensions s WHERE s.account_id = ` + table + `.id AND s.lifted_at IS NULL
+		AND (s.ends_at IS NULL OR s.ends_at > ` + now + `)) THEN '' ELSE ` + table + `.photo END`
+}
+
+// nullPerson is a person out of an outer join.
+type nullPerson struct{ id, username, name, photo sql.NullString }
+
+// person is nil when there is none.
+func (p nullPerson) person() *Person {
+	if !p.id.Valid {
+		return nil
+	}
+	return &Person{ID: besedka.AccountID(p.id.String), Username: p.username.String, Name: p.name.String, Photo: p.photo.String}
 }
 
 // Account gives the account with the id, or besedka.ErrNotFound.
@@ -101,10 +121,12 @@ func load(tx *db.Tx, where, value string) (Account, error) {
 	var a Account
 	var created int64
 	var founder, stock int
-	var id, username, name sql.NullString
-	err := tx.QueryRow(`SELECT a.id, a.username, a.name, a.created_at, a.founder, a.invitation_stock, n.id, n.username, n.name
-		FROM accounts a LEFT JOIN accounts n ON n.id = a.nominated_by WHERE `+where, value).
-		Scan(&a.ID, &a.Username, &a.Name, &created, &founder, &stock, &id, &username, &name)
+	var nominator nullPerson
+	err := tx.QueryRow(`SELECT a.id, a.username, a.name, `+photoOf("a", "$2")+`, a.created_at, a.founder, a.invitation_stock,
+		n.id, n.username, n.name, `+photoOf("n", "$2")+`
+		FROM accounts a LEFT JOIN accounts n ON n.id = a.nominated_by WHERE `+where, value, tx.Millis()).
+		Scan(&a.ID, &a.Username, &a.Name, &a.Photo, &created, &founder, &stock,
+			&nominator.id, &nominator.username, &nominator.name, &nominator.photo)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, besedka.ErrNotFound
 	}
@@ -113,9 +135,7 @@ func load(tx *db.Tx, where, value string) (Account, error) {
 	}
 	a.CreatedAt = time.UnixMilli(created).UTC()
 	a.Founder = founder == 1
-	if id.Valid {
-		a.NominatedBy = &Person{ID: besedka.AccountID(id.String), Username: username.String, Name: name.String}
-	}
+	a.NominatedBy = nominator.person()
 	a.InvitationsLeft, err = invitationsLeft(tx, a.ID, a.Founder, stock)
 	return a, err
 }
@@ -146,19 +166,20 @@ func (s *Service) People(ctx context.Context, ids []besedka.AccountID) (map[bese
 
 func loadPeople(tx *db.Tx, ids []besedka.AccountID, into map[besedka.AccountID]Person) error {
 	places := make([]string, len(ids))
-	args := make([]any, len(ids))
+	args := []any{tx.Millis()}
 	for i, id := range ids {
-		places[i] = fmt.Sprintf("$%d", i+1)
-		args[i] = string(id)
+		args = append(args, string(id))
+		places[i] = fmt.Sprintf("$%d", len(args))
 	}
-	rows, err := tx.Query(`SELECT id, username, name FROM accounts WHERE id IN (`+strings.Join(places, ", ")+`)`, args...)
+	rows, err := tx.Query(`SELECT a.id, a.username, a.name, `+photoOf("a", "$1")+`
+		FROM accounts a WHERE a.id IN (`+strings.Join(places, ", ")+`)`, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var p Person
-		if err := rows.Scan(&p.ID, &p.Username, &p.Name); err != nil {
+		if err := rows.Scan(&p.ID, &p.Username, &p.Name, &p.Photo); err != nil {
 			return err
 		}
 		into[p.ID] = p

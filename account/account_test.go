@@ -174,7 +174,7 @@ func TestProfileSaysForEverWhoInvited(t *testing.T) {
 			}
 		}
 		facts, err := in.db.FactsAfter(ctx, besedka.AccountTopic(inviter), 0, 10)
-		wantData := fmt.Sprintf(`{"account":{"id":"%s","username":"invited","name":"Invited"}}`, a.ID)
+		wantData := fmt.Sprintf(`{"account":{"id":"%s","username":"invited","name":"Invited","photo":""}}`, a.ID)
 		if err != nil || len(facts) != 1 || facts[0].Kind != account.FactInvitationRedeemed || string(facts[0].Data) != wantData {
 			t.Errorf("facts %v, error %v", facts, err)
 		}

@@ -140,9 +140,10 @@ func (s *Service) Invitations(ctx context.Context, account besedka.AccountID) (I
 			return err
 		}
 		list.Left = owner.InvitationsLeft
-		rows, err := tx.Query(`SELECT i.id, i.note, i.created_at, i.expires_at, i.revoked_at, i.redeemed_at, p.id, p.username, p.name
+		rows, err := tx.Query(`SELECT i.id, i.note, i.created_at, i.expires_at, i.revoked_at, i.redeemed_at,
+			p.id, p.username, p.name, `+photoOf("p", "$3")+`
 			FROM invitations i LEFT JOIN accounts p ON p.id = i.redeemed_by
-			WHERE i.account_id = $1 ORDER BY i.created_at DESC, i.id LIMIT $2`, string(account), listedAtMost)
+			WHERE i.account_id = $1 ORDER BY i.created_at DESC, i.id LIMIT $2`, string(account), listedAtMost, tx.Millis())
 		if err != nil {
 			return err
 		}
@@ -166,15 +167,15 @@ func scanInvitation(rows *sql.Rows, now time.Time) (Invitation, error) {
 	var i Invitation
 	var created, expires int64
 	var revoked, redeemed sql.NullInt64
-	var id, username, name sql.NullString
-	if err := rows.Scan(&i.ID, &i.Note, &created, &expires, &revoked, &redeemed, &id, &username, &name); err != nil {
+	var by nullPerson
+	if err := rows.Scan(&i.ID, &i.Note, &created, &expires, &revoked, &redeemed, &by.id, &by.username, &by.name, &by.photo); err != nil {
 		return i, err
 	}
 	i.CreatedAt, i.ExpiresAt = time.UnixMilli(created).UTC(), time.UnixMilli(expires).UTC()
 	switch {
 	case redeemed.Valid:
 		i.State = InvitationRedeemed
-		i.RedeemedBy = &Person{ID: besedka.AccountID(id.String), Username: username.String, Name: name.String}
+		i.RedeemedBy = by.person()
 	case revoked.Valid:
 		i.State = InvitationRevoked
 	case !i.ExpiresAt.After(now):

@@ -34,6 +34,7 @@ type Face struct {
 	Account  besedka.AccountID `json:"account"`
 	Name     string            `json:"name"`
 	Username string            `json:"username"`
+	Photo    string            `json:"photo"`
 	OnStage  bool              `json:"on_stage"`
 	Role     besedka.Role      `json:"role"`
 }
@@ -152,7 +153,8 @@ func (s *Service) nameCards(ctx context.Context, cards []Card) {
 		cards[i].Host = people[cards[i].Host.ID]
 		for j := range cards[i].Faces {
 			f := &cards[i].Faces[j]
-			f.Name, f.Username = people[f.Account].Name, people[f.Account].Username
+			who := people[f.Account]
+			f.Name, f.Username, f.Photo = who.Name, who.Username, who.Photo
 		}
 	}
 }

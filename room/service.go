@@ -33,6 +33,7 @@ type Person struct {
 	ID       besedka.AccountID `json:"id"`
 	Username string            `json:"username"`
 	Name     string            `json:"name"`
+	Photo    string            `json:"photo"` // "" for none
 }
 
 // Deps is what rooms need. All of it must be given.

@@ -50,6 +50,7 @@ type Participant struct {
 	Account            besedka.AccountID `json:"account"`
 	Username           string            `json:"username"`
 	Name               string            `json:"name"`
+	Photo              string            `json:"photo"`
 	Role               besedka.Role      `json:"role"`
 	CSRC               uint32            `json:"csrc,omitempty"`
 	Muted              bool              `json:"muted"`
@@ -66,6 +67,7 @@ type QueuedHand struct {
 	Account            besedka.AccountID `json:"account"`
 	Username           string            `json:"username"`
 	Name               string            `json:"name"`
+	Photo              string            `json:"photo"`
 	Note               string            `json:"note"`
 	RaisedAt           time.Time         `json:"raised_at"`
 	FollowedBySpeakers bool              `json:"followed_by_speakers"`
@@ -231,11 +233,13 @@ func (s *Service) nameAll(ctx context.Context, v *View) {
 	v.Host = people[v.Host.ID]
 	for i := range v.Participants {
 		p := &v.Participants[i]
-		p.Username, p.Name = people[p.Account].Username, people[p.Account].Name
+		who := people[p.Account]
+		p.Username, p.Name, p.Photo = who.Username, who.Name, who.Photo
 	}
 	for i := range v.Queue {
 		q := &v.Queue[i]
-		q.Username, q.Name = people[q.Account].Username, people[q.Account].Name
+		who := people[q.Account]
+		q.Username, q.Name, q.Photo = who.Username, who.Name, who.Photo
 	}
 	for i := range v.Removals {
 		v.Removals[i].Name = people[v.Removals[i].Account.Account()].Name

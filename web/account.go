@@ -54,6 +54,7 @@ type Self struct {
 	Guest           bool            `json:"guest,omitempty"`
 	Username        string          `json:"username,omitempty"`
 	Name            string          `json:"name,omitempty"`
+	Photo           string          `json:"photo"`
 	CreatedAt       *time.Time      `json:"created_at,omitempty"`
 	Founder         bool            `json:"founder"`
 	NominatedBy     *account.Person `json:"nominated_by"`
@@ -74,7 +75,7 @@ func (s *Server) me(ctx context.Context, _ *struct{}) (*out[Self], error) {
 
 func (s *Server) self(a account.Account, here besedka.CredentialID) Self {
 	me := Self{
-		ID: string(a.ID), Username: a.Username, Name: a.Name, CreatedAt: &a.CreatedAt,
+		ID: string(a.ID), Username: a.Username, Name: a.Name, Photo: a.Photo, CreatedAt: &a.CreatedAt,
 		Founder: a.Founder, NominatedBy: a.NominatedBy, InvitationsLeft: a.InvitationsLeft,
 	}
 	if room, cred, seated := s.Rooms.SeatOf(a.ID.Participant()); seated {

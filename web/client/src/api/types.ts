@@ -12,6 +12,8 @@ export interface Person {
   id: string
   username: string
   name: string
+  /** Names the pictures: see photoURL. Empty or absent where there is none. */
+  photo?: string
 }
 
 export interface Me extends Person {
@@ -76,6 +78,7 @@ export interface CardFace {
   account: string
   username: string
   name: string
+  photo?: string
   on_stage: boolean
   role: Role
 }
@@ -95,6 +98,7 @@ export interface Participant {
   account: string
   username: string
   name: string
+  photo?: string
   role: Role
   csrc?: number
   muted: boolean
@@ -111,6 +115,7 @@ export interface Hand {
   account: string
   username: string
   name: string
+  photo?: string
   note: string
   raised_at: string
   followed_by_speakers: boolean

@@ -55,7 +55,7 @@ const changes: Record<string, Change> = {
   host_changed: (view, context) => {
     const former = view.host.id
     const person = view.participants.find((one) => one.account === context.account)
-    const host = person ? { id: person.account, username: person.username, name: person.name } : view.host
+    const host = person ? { id: person.account, username: person.username, name: person.name, photo: person.photo } : view.host
     const self = view.me.role === 'host' && !context.isSelf ? { ...view.me, role: 'moderator' as Role } : view.me
     const stepped = withPerson({ ...view, host, me: self }, former, { role: 'moderator' })
     return { view: withRole(stepped, context, 'host', {}), refetch: context.isSelf ? 'now' : 'soon' }

@@ -1,4 +1,4 @@
-/** How a person without a photo looks: initials on a colour of their own. */
+/** How a person looks: the photo, or initials on a colour of their own. */
 
 export const tones = 12
 
@@ -20,4 +20,9 @@ export function toneOf(id: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
   return (hash >>> 0) % tones
+}
+
+/** Where a photo's picture is: small is 128 pixels wide, large 512. It never changes. */
+export function photoURL(photo: string, size: 'small' | 'large'): string {
+  return `/api/v1/photos/${encodeURIComponent(photo)}/${size}`
 }
