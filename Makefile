@@ -11,7 +11,7 @@ LDFLAGS   := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED ?= 0
 
-.PHONY: help setup build client run test unit race e2e check generate bench network fuzz clean
+.PHONY: help setup build client run test unit race e2e check generate bench network switches fuzz clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench: build ## cost per packet and listener beside a plain Pion server, in one 
 
 network: build $(E2E)/node_modules/.package-lock.json ## what a listener's browser conceals on bad networks, beside plain Pion (root; 6 minutes)
 	@cd $(E2E) && node network.mjs
+
+switches: build $(E2E)/node_modules/.package-lock.json ## what browsers conceal when packets change their length, many times over (root; 11 minutes)
+	@cd $(E2E) && node switches.mjs
 
 FUZZTIME ?= 30s
 fuzz: ## each fuzz target for FUZZTIME (30s)

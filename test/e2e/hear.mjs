@@ -146,7 +146,7 @@ export async function listenBeside(page, milliseconds) {
     const connection = new RTCPeerConnection();
     connection.name = 'beside';
     connection.ontrack = ({ track, receiver }) => {
-      receiver.jitterBufferTarget = 60;
+      receiver.jitterBufferTarget = window.heard.connections[0].getReceivers()[0].jitterBufferTarget; // as the page's own
       window.heard.beside = Object.assign(new Audio(), { srcObject: new MediaStream([track]), muted: true });
       window.heard.beside.play();
     };
