@@ -61,6 +61,10 @@ var rules = map[string]rule{
 		ours:  []string{"besedka"},
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
+	"besedka/outbound": {
+		ours:  []string{"besedka"},
+		never: map[string]string{"database/sql": noSQL, "github.com/pion/": noPion, "github.com/prometheus/": noMetrics},
+	},
 	"besedka/doctor": {never: map[string]string{"database/sql": "it looks from outside; cmd looks inside"}},
 	"besedka/door":   {never: map[string]string{"database/sql": noSQL, "github.com/pion/": "it tells connections apart and serves none"}},
 	"besedka/live": {
@@ -77,7 +81,8 @@ var rules = map[string]rule{
 	},
 	"besedka/cmd/besedka": {
 		ours: []string{"besedka", "besedka/db", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room",
-			"besedka/fanout", "besedka/media", "besedka/turn", "besedka/door", "besedka/doctor", "besedka/live", "besedka/web", "besedka/load"},
+			"besedka/fanout", "besedka/media", "besedka/turn", "besedka/door", "besedka/doctor", "besedka/live", "besedka/web", "besedka/load",
+			"besedka/outbound"},
 	},
 	"besedka/bench": {}, "besedka/bench/run": {ours: []string{"besedka/bench", "besedka/load"}},
 	"besedka/bench/pion": {}, "besedka/test/relay": {}, "besedka/test/relay/run": {ours: []string{"besedka/test/relay"}},
@@ -145,6 +150,40 @@ func TestImportsObeyTheRules(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// callsOut are the packages that may make requests: the guarded client, and what
+// an operator runs beside the server to look at it from outside.
+var callsOut = map[string]bool{"outbound": true, "doctor": true, "load": true, "cmd/besedka": true, "bench": true, "test": true}
+
+// TestOnlyTheGuardedClientCallsOut looks for HTTP clients and connections: the
+// server calls nobody but through package outbound.
+func TestOnlyTheGuardedClientCallsOut(t *testing.T) {
+	caller := map[string]bool{"http.Client": true, "http.Transport": true, "http.DefaultClient": true, "http.DefaultTransport": true, "http.Get": true,
+		"http.Head": true, "http.Post": true, "http.PostForm": true, "net.Dialer": true, "net.Dial": true, "net.DialTimeout": true, "tls.Dial": true,
+		"smtp.SendMail": true, "smtp.Dial": true}
+	found := 0
+	parsed(t, func(path string, f *ast.File, set *token.FileSet) {
+		dir := filepath.ToSlash(filepath.Dir(path))
+		top, _, _ := strings.Cut(dir, "/")
+		ast.Inspect(f, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			of, ok := sel.X.(*ast.Ident)
+			if !ok || !caller[of.Name+"."+sel.Sel.Name] {
+				return true
+			}
+			if found++; !callsOut[dir] && !callsOut[top] {
+				t.Errorf("%s: %s.%s: only package outbound calls others", set.Position(n.Pos()), of.Name, sel.Sel.Name)
+			}
+			return true
+		})
+	})
+	if found == 0 {
+		t.Error("not even the guarded client is found: the search is broken")
 	}
 }
 

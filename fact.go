@@ -2,6 +2,7 @@ package besedka
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -22,19 +23,24 @@ type Fact struct {
 	Seq   int64
 	Kind  string // past participle in snake_case: "hand_raised"
 	At    time.Time
-	To    []ParticipantID // only these may see it; nil means everyone who may read the topic
+	To    []ParticipantID // only these may see it; nil means everyone who may read the topic; see Members
 	Data  json.RawMessage // an object, or nil
 }
+
+// Members stands first in Fact.To for everybody with an account who may read the
+// topic: guests are left out, and so is whoever Except names after it.
+const Members ParticipantID = "members"
+
+// Except follows Members in Fact.To: the participant must not see the fact.
+func Except(p ParticipantID) ParticipantID { return "!" + p }
 
 // VisibleTo says whether the participant may see the fact.
 func (f *Fact) VisibleTo(p ParticipantID) bool {
 	if f.To == nil {
 		return true
 	}
-	for _, t := range f.To {
-		if t == p {
-			return true
-		}
+	if len(f.To) > 0 && f.To[0] == Members {
+		return !p.IsGuest() && !slices.Contains(f.To[1:], Except(p))
 	}
-	return false
+	return slices.Contains(f.To, p)
 }

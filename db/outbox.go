@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -77,6 +78,25 @@ func (t *Tx) Publish(topic besedka.Topic, kind string, to []besedka.ParticipantI
 		t.topics = append(t.topics, topic)
 	}
 	return f, nil
+}
+
+// Redact puts data in the place of what the topic's facts of one kind carry:
+// of the fact with the number seq, or of all of the kind when seq is 0. That
+// they were told stays, what they said goes.
+func (t *Tx) Redact(topic besedka.Topic, kind string, seq int64, data any) error {
+	b, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("redact %s: %w", kind, err)
+	}
+	from, to := seq, seq
+	if seq == 0 {
+		to = math.MaxInt64
+	}
+	_, err = t.Exec(`UPDATE facts SET data = $5 WHERE topic = $1 AND kind = $2 AND seq BETWEEN $3 AND $4`, topic, kind, from, to, string(b))
+	if err != nil {
+		return fmt.Errorf("redact %s: %w", kind, err)
+	}
+	return nil
 }
 
 // FactsAfter gives at most limit (1 to 1000) facts of the topic with a number

@@ -315,3 +315,41 @@ func TestTimeOfATopicNeverGoesBack(t *testing.T) {
 		}
 	})
 }
+
+func TestRedactedFactsSayNothingAnyMore(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		topic := besedka.RoomTopic("r")
+		err := d.Write(context.Background(), func(tx *db.Tx) error {
+			for _, kind := range []string{"message", "message", "note", "note"} {
+				if _, err := tx.Publish(topic, kind, nil, map[string]any{"text": "a secret"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.Write(context.Background(), func(tx *db.Tx) error {
+			if err := tx.Redact(topic, "message", 2, map[string]any{"deleted": true}); err != nil {
+				return err
+			}
+			if err := tx.Redact(topic, "note", 1, map[string]any{}); err != nil { // number 1 is no note
+				return err
+			}
+			return tx.Redact(topic, "note", 0, map[string]any{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := d.FactsAfter(context.Background(), topic, 0, 10)
+		if err != nil || len(facts) != 4 {
+			t.Fatal(facts, err)
+		}
+		for i, want := range []string{`{"text":"a secret"}`, `{"deleted":true}`, `{}`, `{}`} {
+			if string(facts[i].Data) != want {
+				t.Errorf("fact %d says %s, want %s", i+1, facts[i].Data, want)
+			}
+		}
+	})
+}

@@ -18,6 +18,7 @@ const (
 	kindParticipantsChanged = "participants_changed" // announced by rooms; coalesced here
 	kindRoomEnded           = "room_ended"           // last fact of a room's topic
 	kindRemovedFromRoom     = "removed_from_room"    // fact of an account's topic that ends the stream of that room
+	kindMessageDeleted      = "message_deleted"      // what was said in a fact before it has been taken out of the outbox
 )
 
 // Event is one message of an event stream.
@@ -72,6 +73,8 @@ type entry struct {
 	to   []besedka.ParticipantID
 	data []byte
 	ends besedka.RoomID // streams of this room end after it; "" for most
+
+	redacts bool // facts before it say less than they did
 }
 
 func (e *entry) visibleTo(p besedka.ParticipantID) bool {
@@ -85,7 +88,7 @@ func newEntry(f *besedka.Fact, room besedka.RoomID) (*entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fact %d of %s: %w", f.Seq, f.Topic, err)
 	}
-	e := &entry{seq: f.Seq, to: f.To, data: data}
+	e := &entry{seq: f.Seq, to: f.To, data: data, redacts: f.Kind == kindMessageDeleted}
 	switch {
 	case room != "" && f.Kind == kindRoomEnded:
 		e.ends = room

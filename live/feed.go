@@ -186,6 +186,9 @@ func (f *feed) deliverLocked(entries []*entry) {
 			}
 		}
 		f.head = e.seq
+		if e.redacts {
+			f.recent = nil // who comes back reads the outbox, as it is now
+		}
 		f.remember(e)
 		for s := range f.streams {
 			s.pushEntry(f, e)

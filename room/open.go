@@ -2,10 +2,7 @@ package room
 
 import (
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"besedka"
 )
@@ -101,18 +98,5 @@ func (s *State) pick(by Person, target besedka.AccountID, now time.Time) {
 	s.tellAccount(target, "room_invited", fields{"room": s.info.ID, "title": s.info.Title, "by": by})
 }
 
-// cleanText trims text and says whether it may be shown to others: valid
-// UTF-8, at most max runes, no control characters, no line separators and
-// nothing that turns the direction of the text around it.
-func cleanText(text string, max int) (string, bool) {
-	text = strings.TrimSpace(text)
-	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > max {
-		return "", false
-	}
-	for _, r := range text {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
-			return "", false
-		}
-	}
-	return text, true
-}
+// cleanText is a line of text that may be shown to others.
+func cleanText(text string, max int) (string, bool) { return besedka.CleanLine(text, max) }
