@@ -285,6 +285,7 @@ func (s *Service) Remove(ctx context.Context, room besedka.RoomID, a Actor, targ
 	}
 	if c := s.known(room); c != nil {
 		c.places.bar(target)
+		s.note(c, target)
 	}
 	s.writeLeft(ctx, room, nil)
 	s.announce.CloseParticipant(room, target)

@@ -112,6 +112,7 @@ func (s *Service) try(ctx context.Context, c *conversation, f func(*State) error
 	}
 	s.cut(c, e)
 	c.show(e, seq)
+	s.written(c)
 	release()
 	s.give(c, e)
 	return nil

@@ -33,6 +33,16 @@ func (s *State) Bar(by besedka.AccountID, target besedka.ParticipantID, r Remova
 	return nil
 }
 
+// barAgain is Bar once more after a restart, for a removal that was decided
+// before and not written.
+func (s *State) barAgain(target besedka.ParticipantID, b barring) {
+	if s.removals.has(target) || s.barred.has(target) {
+		return
+	}
+	s.barred.put(target, b)
+	s.Leave(target, b.At)
+}
+
 // expel is the second half: the removal becomes a row and is told, and what
 // the person had in the room is cleared away. Somebody who could not know of
 // the room is not told that it exists.

@@ -46,6 +46,9 @@ type Deps struct {
 	Now      func() time.Time
 	Random   io.Reader // safe for several goroutines
 	Log      *slog.Logger
+
+	// Journal is the file that keeps removals until the database has them; "" for none.
+	Journal string
 }
 
 // Service holds the open rooms of the instance. It is safe for concurrent use.
@@ -61,8 +64,9 @@ type Service struct {
 	random   io.Reader
 	log      *slog.Logger
 
-	turns turns
-	index index
+	turns   turns
+	index   index
+	journal journal
 
 	mu    sync.RWMutex
 	rooms map[besedka.RoomID]*conversation
@@ -77,11 +81,13 @@ func New(d Deps) *Service {
 		turns:   turns{waiting: map[besedka.ParticipantID]*turn{}},
 		index:   index{seats: map[besedka.ParticipantID]sitting{}},
 		rooms:   map[besedka.RoomID]*conversation{},
+		journal: journal{path: d.Journal},
 	}
 }
 
 // Recover loads every open room, as at start. Who was on stage, had a hand up
-// or was invited to the stage gets a seat that waits LostFor for them.
+// or was invited to the stage gets a seat that waits LostFor for them. Whoever was
+// removed while the database was away is still removed.
 func (s *Service) Recover(ctx context.Context) error {
 	ids, err := s.rows.open(ctx)
 	if err != nil {
@@ -91,6 +97,9 @@ func (s *Service) Recover(ctx context.Context) error {
 		if _, err := s.find(ctx, id); err != nil {
 			return fmt.Errorf("recover rooms: %w", err)
 		}
+	}
+	if err := s.replay(ctx); err != nil {
+		return fmt.Errorf("recover rooms: %w", err)
 	}
 	return nil
 }

@@ -214,6 +214,7 @@ type world struct {
 	board   *board
 	graph   *graph
 	clock   *dbtest.Clock
+	journal string // the file, or ""
 }
 
 func newWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *world {
@@ -228,7 +229,7 @@ func (w *world) start() {
 	w.t.Helper()
 	w.gate = newGate()
 	w.service = New(Deps{DB: w.db, Graph: w.graph, People: everybody, Gate: w.gate, Announce: w.board,
-		Now: w.clock.Now, Random: rand.Reader, Log: dbtest.Log(w.t)})
+		Now: w.clock.Now, Random: rand.Reader, Log: dbtest.Log(w.t), Journal: w.journal})
 	w.gate.service = w.service
 	if err := w.service.Recover(context.Background()); err != nil {
 		w.t.Fatal(err)

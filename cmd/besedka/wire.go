@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ import (
 
 // pruneEvery is how often facts that nobody can resume from any more are deleted.
 const pruneEvery = 10 * time.Minute
+
+// journalFile keeps removals, in the data folder, until the database has them.
+const journalFile = "removals.jsonl"
 
 // defaultURL is where people reach a server that was told nothing else.
 const defaultURL = "http://localhost:8080"
@@ -82,7 +86,7 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 		return nil, err
 	}
 	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Announce: p.live,
-		Now: time.Now, Random: rand.Reader, Log: log})
+		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile)})
 	p.accounts.OnRevoke(p.revoked)
 	if err = p.rooms.Recover(ctx); err != nil {
 		return nil, err
