@@ -38,6 +38,7 @@ type Floor struct {
 	due     time.Time        // … until then, the earliest of them
 	queued  time.Time        // when the Flusher will look; zero: it does not know of the floor
 	owed    [maxParts]uint64 // by Outbox: 1 + its turn when something of the floor was put there
+	aired   map[uint32]*time.Duration
 	sweeps  int
 	merged  []OpusPacket // scratch of the Mergers
 	control []byte       // scratch of reports
@@ -57,7 +58,9 @@ func (f *Floor) SSRC(slot int) uint32 { return f.ssrc + uint32(slot) }
 
 // AddSpeaker puts somebody on the floor under a number.
 func (f *Floor) AddSpeaker(csrc uint32, forward bool) *Speaker {
-	return &Speaker{floor: f, csrc: csrc, forward: forward}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return &Speaker{floor: f, csrc: csrc, forward: forward, aired: f.airtimeOf(csrc)}
 }
 
 // AddListener lets somebody hear the floor from now on.
@@ -146,11 +149,11 @@ func (f *Floor) moveLocked(l *Listener, to *view, as form, o out) {
 	f.leaveLocked(v, g, at)
 }
 
-// forwardLocked gives a packet to every view in which its speaker has a slot.
-func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time, out *Outbox) {
+// forwardLocked gives a packet to every view in which its speaker has a slot, and
+// says whether there was one.
+func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time, out *Outbox) (heard bool) {
 	b := f.openLocked(out)
 	defer f.departLocked(b, out)
-	heard := false
 	for _, v := range f.views {
 		i := v.place(sp, now)
 		if i < 0 {
@@ -174,6 +177,7 @@ func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time, out *Outbox
 	} else {
 		f.counters.DropQuiet.Add(1)
 	}
+	return heard
 }
 
 // admitLocked gives a packet to slot i: first what it repeats, which may fill a hole.

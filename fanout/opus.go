@@ -27,12 +27,6 @@ func OpusSamples(payload []byte) (int, error) {
 	return o.samples(), nil
 }
 
-// isOpus says whether a payload is a well-formed Opus packet.
-func isOpus(payload []byte) bool {
-	_, err := OpusSamples(payload)
-	return err == nil
-}
-
 // OpusSilence is the one-byte packet (a TOC byte and an empty frame) by which an
 // encoder of that configuration announces that it will be silent (RFC 6716
 // §2.1.9). A slot that falls idle repeats it, or its listeners conceal a loss.

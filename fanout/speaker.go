@@ -25,6 +25,7 @@ type Speaker struct {
 	soundAt  time.Time // last packet with sound
 	heardAt  time.Time // last packet
 	budget   bucket
+	aired    *time.Duration // of his number
 }
 
 // bucket is a token bucket.
@@ -70,12 +71,22 @@ func (sp *Speaker) Forward(now time.Time, p Packet, out *Outbox) {
 		f.counters.DropPadding.Add(1)
 	case len(p.Payload) > MaxPayload:
 		f.counters.DropSize.Add(1)
-	case !isOpus(p.Payload):
-		f.counters.DropMalformed.Add(1)
 	default:
-		p.csrc = sp.csrc
-		sp.listen(now, &p)
-		f.forwardLocked(sp, &p, now, out)
+		sp.forwardLocked(now, &p, out)
+	}
+}
+
+// forwardLocked forwards what is Opus, and counts how long he is heard.
+func (sp *Speaker) forwardLocked(now time.Time, p *Packet, out *Outbox) {
+	samples, err := OpusSamples(p.Payload)
+	if err != nil {
+		sp.floor.counters.DropMalformed.Add(1)
+		return
+	}
+	p.csrc = sp.csrc
+	sound := sp.listen(now, p)
+	if sp.floor.forwardLocked(sp, p, now, out) && sound {
+		*sp.aired += duration(samples)
 	}
 }
 
@@ -96,7 +107,7 @@ func (sp *Speaker) SetCSRC(now time.Time, csrc uint32) {
 	defer sp.floor.mu.Unlock()
 	if sp.csrc != csrc {
 		sp.floor.silenceLocked(sp, now)
-		sp.csrc = csrc
+		sp.csrc, sp.aired = csrc, sp.floor.airtimeOf(csrc)
 	}
 }
 
@@ -111,8 +122,9 @@ func (sp *Speaker) Close(now time.Time) {
 	}
 }
 
-// listen follows how loud the speaker is: quickly up, slowly down.
-func (sp *Speaker) listen(now time.Time, p *Packet) {
+// listen follows how loud the speaker is: quickly up, slowly down. It says
+// whether the packet is sound.
+func (sp *Speaker) listen(now time.Time, p *Packet) (sound bool) {
 	level := p.Level
 	if level == NoLevel {
 		level = mediumLevel
@@ -130,4 +142,5 @@ func (sp *Speaker) listen(now time.Time, p *Packet) {
 	} else {
 		sp.loudness += (x - sp.loudness) / 16
 	}
+	return level <= loudFloor
 }
