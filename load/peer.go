@@ -80,7 +80,7 @@ type stream struct {
 	late          uint64
 	total         uint64 // packets since the beginning
 	arrived       int64
-	gap           int64   // the longest time between two packets, Unix nanoseconds
+	gap           int64   // the longest time for which there was no sound, in nanoseconds
 	jitter        float64 // in RTP clock units (RFC 3550 §6.4.1)
 }
 
@@ -297,7 +297,7 @@ func (s *stream) count(b []byte, stamp int64, in bool) bool {
 		s.bytes += uint64(len(b))
 		if s.in {
 			s.gaps += uint64(step - 1)
-			s.gap = max(s.gap, stamp-s.arrived)
+			s.gap = max(s.gap, stamp-s.arrived-int64(s.frames)*int64(frameTime))
 		}
 	}
 	if s.total > 0 && seq < s.seq {

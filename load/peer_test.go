@@ -129,3 +129,19 @@ func TestConfigOutOfBoundsIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestGapIsSilenceBeyondThePacketBefore(t *testing.T) {
+	s := &stream{opened: true}
+	at := int64(0)
+	for i, wait := range []time.Duration{0, 60, 60, 95, 25, 60} { // ms between packets of 60 ms
+		at += int64(wait * time.Millisecond)
+		s.count(packet(uint16(i), uint32(3*i)), at, true)
+	}
+	if s.gap != int64(35*time.Millisecond) {
+		t.Fatalf("the longest gap is %v", time.Duration(s.gap))
+	}
+	s.anew()
+	if s.gap != 0 || s.heard != 0 || s.total != 6 {
+		t.Fatalf("%+v", s)
+	}
+}

@@ -28,8 +28,8 @@ type Report struct {
 	FramesPerPacket  float64 `json:"frames_per_packet"`
 	Gaps             uint64  `json:"gaps"`             // sequence numbers that never came
 	Late             uint64  `json:"late"`             // came after a later one
-	LongestGap       float64 `json:"longest_gap_ms"`   // between two packets of a speaker at one listener
-	LongestPause     float64 `json:"longest_pause_ms"` // between two frames as we sent them, in one room
+	LongestGap       float64 `json:"longest_gap_ms"`   // how much later a packet came than the sound before it lasted
+	LongestPause     float64 `json:"longest_pause_ms"` // the same of the frames as we sent them: none of the server's
 	Undecryptable    uint64  `json:"undecryptable"`
 	LostSessions     int     `json:"lost_sessions"` // ended before we left
 	Sources          []int64 `json:"sources"`       // the CSRCs heard
@@ -205,7 +205,7 @@ func (r Report) String() string {
 	}
 	line("frames", "%d sent; %d of %d heard, %.3f %% lost", r.Frames.Sent, r.Frames.Heard, r.Frames.Expected, r.Frames.LossPercent)
 	line("sequence", "%d gaps, %d late, %d undecryptable, %d sessions lost", r.Gaps, r.Late, r.Undecryptable, r.LostSessions)
-	line("gaps", "longest %.1f ms between two packets (as sent: %.1f ms)", r.LongestGap, r.LongestPause)
+	line("gaps", "a packet came up to %.1f ms after the sound before it had ended (as sent: %.1f ms)", r.LongestGap, r.LongestPause)
 	line("added latency", "p50 %.2f ms, p99 %.2f ms, longest %.2f ms (oldest frame of a packet: %.2f, %.2f; %d samples)",
 		r.Latency.P50, r.Latency.P99, r.Latency.Longest, r.Latency.OldestP50, r.Latency.OldestP99, r.Latency.Samples)
 	line("packets", "%.0f/s, %.2f frames each, %.2f MB/s", r.PacketsPerSecond, r.FramesPerPacket, r.BytesPerSecond/1e6)

@@ -25,7 +25,7 @@ type room struct {
 	sent      uint64       // frames inside the window, of all speakers
 	ticks     uint64       // ticks inside the window
 	spoke     int64        // when the first speaker's last frame was sent, Unix nanoseconds
-	pause     int64        // the longest time between two of them inside the window
+	pause     int64        // the longest time by which one of them was sent too late inside the window
 }
 
 func (m *room) path(rest string) string { return "/api/v1/rooms/" + m.id + rest }
@@ -194,7 +194,7 @@ func (m *room) speak(r *run, tick uint32, frame []byte) {
 			if i == 0 {
 				m.ticks++
 				if m.spoke != 0 {
-					m.pause = max(m.pause, now-m.spoke)
+					m.pause = max(m.pause, now-m.spoke-int64(frameTime))
 				}
 				m.spoke = now
 			}

@@ -21,11 +21,16 @@ const maxSlots = fanout.MaxSlots
 //
 // Errors: ErrSDP, ErrNotInRoom without a grant, ErrNotOnStage without one to
 // publish, besedka.ErrUnauthenticated when the credential has been closed,
-// ErrBusy when there is no room for another session.
+// ErrBusy when there is no room for another session, or none for a new listener (see Admits).
 func (s *Server) Answer(ctx context.Context, dir Direction, room besedka.RoomID, who besedka.ParticipantID,
 	cred besedka.CredentialID, raw []byte) (Session, error) {
 	if err := ctx.Err(); err != nil {
 		return Session{}, err
+	}
+	if dir == Down {
+		if err := s.Admits(room, who); err != nil {
+			return Session{}, err
+		}
 	}
 	o, err := parseOffer(raw)
 	if err != nil {
@@ -41,8 +46,8 @@ func (s *Server) Answer(ctx context.Context, dir Direction, room besedka.RoomID,
 		server: s, id: SessionID(besedka.NewID(s.cfg.Random)), dir: dir, who: who, cred: cred, born: s.cfg.Now(),
 		peerUfrag: o.ufrag, peerPassword: o.password, fingerprint: o.fingerprint, active: o.active, media: agreed,
 	}
-	if s.ctx.Err() != nil || s.count.halfOpen.Load() >= maxHalfOpen {
-		return Session{}, ErrBusy.After(joinFor)
+	if s.ctx.Err() != nil {
+		return Session{}, ErrBusy.After(comeBack)
 	}
 	number, ok := s.tables.reserve(s.cfg.MaxSessions)
 	if !ok {
@@ -57,6 +62,16 @@ func (s *Server) Answer(ctx context.Context, dir Direction, room besedka.RoomID,
 		return Session{}, err
 	}
 	return Session{ID: x.id, SDP: s.describe(x, o, use), ETag: `"` + x.ufrag + `"`}, nil
+}
+
+// halfOpenFor says whether there is room for one more session that is not live yet.
+// There is some more of it for those who go first.
+func (s *Server) halfOpenFor(first bool) bool {
+	limit := int64(maxHalfOpen)
+	if first {
+		limit += maxHalfOpen / 4
+	}
+	return s.count.halfOpen.Load() < limit
 }
 
 // describe writes the answer (RFC 9429 §5.3, RFC 8839, RFC 8842).

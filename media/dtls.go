@@ -24,7 +24,8 @@ import (
 )
 
 const (
-	// handshakesAtOnce bounds the memory that handshakes take.
+	// handshakesAtOnce bounds the memory that handshakes take. Most of them wait for their
+	// peer; how many compute at once is bounded by the cores.
 	handshakesAtOnce = 256
 	handshakeFor     = 12 * time.Second
 	flightEvery      = 200 * time.Millisecond
@@ -89,14 +90,12 @@ func (s *session) shake(p *pipe) {
 	defer s.server.survive(s)
 	ctx, cancel := context.WithTimeout(s.server.ctx, handshakeFor)
 	defer cancel()
-	select {
-	case s.server.shaking <- struct{}{}:
-		defer func() { <-s.server.shaking }()
-	case <-ctx.Done():
+	if !s.server.underWay.take(s.first, p.off, ctx.Done()) {
 		s.server.count.handshakeFailures.Add(1)
 		s.server.end(s)
 		return
 	}
+	defer s.server.underWay.give()
 	h, err := s.negotiate(ctx, p)
 	p.cut()
 	if err != nil {
@@ -119,6 +118,9 @@ func (s *session) negotiate(ctx context.Context, p *pipe) (h *handshake, err err
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
+	if !p.takeTurn() {
+		return nil, net.ErrClosed
+	}
 	conn, err := s.dial(p)
 	if err != nil {
 		return nil, err
@@ -190,6 +192,9 @@ var silent = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisa
 // pipe is the packet connection that pion/dtls sees while the handshake lasts.
 // After cut nothing goes in or out, above all no close_notify: the peer stays
 // connected to a DTLS association that only we have forgotten.
+//
+// It is also where handshakes take turns with the processor: from getting a datagram until
+// asking for the next one the turn is held, because between the two pion/dtls computes.
 type pipe struct {
 	session *session
 	in      chan []byte
@@ -200,6 +205,8 @@ type pipe struct {
 	mu     sync.Mutex
 	flight [][]byte // datagrams written since the last read
 	read   bool
+	turn   bool // it is ours to compute
+	isCut  bool
 }
 
 // pipeDepth is how many datagrams wait for the handshake; the peer repeats what is lost.
@@ -211,7 +218,40 @@ func newPipe(s *session) *pipe {
 	return &pipe{session: s, in: make(chan []byte, pipeDepth), off: make(chan struct{})}
 }
 
-func (p *pipe) cut() { p.once.Do(func() { close(p.off) }) }
+// cut lets nothing through any more. A pipe that is cut holds no turn.
+func (p *pipe) cut() {
+	p.once.Do(func() { close(p.off) })
+	p.mu.Lock()
+	p.isCut = true
+	p.mu.Unlock()
+	p.giveTurn()
+}
+
+// takeTurn waits until it is ours to compute; false if the pipe is cut before.
+func (p *pipe) takeTurn() bool {
+	t := p.session.server.computing
+	if !t.take(p.session.first, p.off, nil) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.isCut || p.turn {
+		t.give()
+		return p.turn
+	}
+	p.turn = true
+	return true
+}
+
+// giveTurn gives the turn back, if it is held.
+func (p *pipe) giveTurn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.turn {
+		p.turn = false
+		p.session.server.computing.give()
+	}
+}
 
 func (p *pipe) push(b []byte) {
 	p.secrets.see(b)
@@ -223,8 +263,12 @@ func (p *pipe) push(b []byte) {
 
 // ReadFrom implements net.PacketConn.
 func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
+	p.giveTurn()
 	select {
 	case d := <-p.in:
+		if !p.takeTurn() {
+			return 0, nil, net.ErrClosed
+		}
 		p.mu.Lock()
 		p.read = true
 		p.mu.Unlock()

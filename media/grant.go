@@ -27,6 +27,7 @@ type place struct {
 type seat struct {
 	grant    Grant
 	sessions []*session
+	wasLive  bool // he has heard or spoken: if he is without a session, he comes back
 }
 
 // Grant gives a participant of a room what he may do, or changes it. With
@@ -188,6 +189,8 @@ func (s *Server) admit(x *session, room besedka.RoomID) error {
 		return ErrNotOnStage
 	case s.revoked.has(x.cred):
 		return besedka.ErrUnauthenticated
+	case !s.halfOpenFor(have.goesFirst()):
+		return ErrBusy.After(comeBack)
 	}
 	var same []*session
 	for _, y := range have.sessions {
@@ -199,7 +202,7 @@ func (s *Server) admit(x *session, room besedka.RoomID) error {
 		p.drop(same[0])
 		same = same[1:]
 	}
-	x.place = p
+	x.place, x.first = p, have.goesFirst()
 	have.sessions = append(have.sessions, x)
 	s.count.halfOpen.Add(1)
 	s.tables.add(x)

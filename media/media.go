@@ -18,7 +18,7 @@ var (
 	ErrNotOnStage = besedka.NewError(besedka.Forbidden, "not_on_stage")
 	// ErrSDP: the offer cannot be used; Cause says why.
 	ErrSDP = besedka.NewError(besedka.Invalid, "sdp_invalid")
-	// ErrBusy: the server takes no further sessions at the moment.
+	// ErrBusy: the server carries as many as it can; RetryAfter says when to ask again.
 	ErrBusy = besedka.NewError(besedka.Unavailable, "media_busy")
 )
 
@@ -84,6 +84,9 @@ type Config struct {
 	Advertise []netip.Addr
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// CPU is the processor time that this process has used so far. From it the server knows
+	// when it is full (see Admits); nil means that it does not look.
+	CPU func() time.Duration
 	// Random is the source of secrets; nil means crypto/rand.
 	Random io.Reader
 	// Log takes what an operator should see; nil discards.

@@ -209,12 +209,18 @@ func TestHalfOpenSessionsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := s.Answer(context.Background(), Down, "room", "who", "cred", []byte(seedOffer))
+	s.Grant("room", "late", Grant{})
+	_, err := s.Answer(context.Background(), Down, "room", "late", "cred", []byte(seedOffer))
 	if e := besedka.AsError(err); e == nil || e.Code != "media_busy" || e.RetryAfter == 0 {
 		t.Errorf("%v", err)
 	}
+	s.Grant("room", "speaker", Grant{Publish: true})
+	if _, err := s.Answer(context.Background(), Down, "room", "speaker", "cred", []byte(seedOffer)); err != nil {
+		t.Errorf("somebody on stage: %v", err)
+	}
+	s.Revoke("room", "speaker")
 	s.Revoke("room", "0")
-	if _, err := s.Answer(context.Background(), Down, "room", "who", "cred", []byte(seedOffer)); err != nil {
+	if _, err := s.Answer(context.Background(), Down, "room", "late", "cred", []byte(seedOffer)); err != nil {
 		t.Errorf("after one has gone: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -39,16 +40,23 @@ type Server struct {
 	packets fanout.Counters
 	flusher *fanout.Flusher
 
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	shaking chan struct{} // one token for each handshake under way
-	wg      sync.WaitGroup
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	admission admission
+	underWay  *turns // handshakes begun and not ended
+	computing *turns // handshakes that use the processor
+
+	wg sync.WaitGroup
 }
 
 // Listen opens the sockets and starts the server.
 func Listen(cfg Config) (*Server, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.CPU == nil {
+		cfg.CPU = func() time.Duration { return 0 }
 	}
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
@@ -63,7 +71,8 @@ func Listen(cfg Config) (*Server, error) {
 		cfg.MaxSessions = defaultSessions
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, tables: newTables(), shaking: make(chan struct{}, handshakesAtOnce),
+		cfg: cfg, log: cfg.Log, tables: newTables(),
+		underWay: newTurns(handshakesAtOnce, cfg.Now), computing: newTurns(runtime.GOMAXPROCS(0), cfg.Now),
 		flusher: fanout.NewFlusher(cfg.Now),
 		streams: streamSet{all: make(map[*stream]struct{}), byAddr: make(map[netip.Addr]int)},
 	}
@@ -85,6 +94,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.events.init(cfg.OnSession)
 	s.wg.Go(func() { s.flusher.Run(s.ctx) })
+	s.wg.Go(s.watchLoad)
 	for _, in := range s.sock.Inboxes() {
 		s.wg.Go(func() { s.receive(in) })
 	}

@@ -43,6 +43,7 @@ type session struct {
 	fingerprint             [32]byte // of the peer's certificate, SHA-256
 	active                  bool     // we are the DTLS client
 	media                   format
+	first                   bool // goes before others when handshakes wait
 
 	mu        sync.Mutex
 	state     state
@@ -133,7 +134,11 @@ func (s *session) establish(h *handshake) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	have := p.seats[s.who]
-	if have == nil || !s.enliven(h, have.grant) || s.dir != Up {
+	if have == nil || !s.enliven(h, have.grant) {
+		return
+	}
+	have.wasLive = true
+	if s.dir != Up {
 		return
 	}
 	for _, x := range slices.Clone(have.sessions[:max(0, slices.Index(have.sessions, s))]) {

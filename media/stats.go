@@ -8,7 +8,7 @@ type counters struct {
 	handshakes, handshakeFailures            atomic.Int64
 	counterMode                              atomic.Int64
 	offersRefused, expired, farewells        atomic.Int64
-	panics                                   atomic.Int64
+	panics, turnedAway                       atomic.Int64
 	packets, unknown                         atomic.Int64
 	stunChecks, stunRefused, stunRepeated    atomic.Int64
 	probes, moves                            atomic.Int64
@@ -31,6 +31,12 @@ type Stats struct {
 	SessionsUp, SessionsDown int64 // now: live sessions
 	HalfOpen                 int64 // now: answered, not yet live
 	Streams                  int64 // now: ICE-TCP connections
+	HandshakesRunning        int64 // now: begun and not ended
+	HandshakesQueued         int64 // now: waiting to begin, or for the processor
+
+	Full       bool    // now: no new listeners are let in
+	Busy       float64 // now: share of its cores that the process used in the last second
+	TurnedAway int64   // listeners refused because the server was full
 
 	Handshakes        int64 // completed
 	HandshakesAESCM   int64 // of these: without GCM, because the peer has none
@@ -73,7 +79,11 @@ func (s *Server) Stats() Stats {
 	s.streams.mu.Lock()
 	streams := len(s.streams.all)
 	s.streams.mu.Unlock()
+	running, begin, _ := s.underWay.state()
+	_, compute, _ := s.computing.state()
+	full, busy := s.admission.state()
 	return Stats{
+		HandshakesRunning: int64(running), HandshakesQueued: int64(begin + compute), Full: full, Busy: busy, TurnedAway: c.turnedAway.Load(),
 		SessionsUp: c.up.Load(), SessionsDown: c.down.Load(), HalfOpen: c.halfOpen.Load(), Streams: int64(streams),
 		Handshakes: c.handshakes.Load(), HandshakesAESCM: c.counterMode.Load(), HandshakeFailures: c.handshakeFailures.Load(),
 		OffersRefused: c.offersRefused.Load(), Expired: c.expired.Load(), Farewells: c.farewells.Load(),

@@ -3,6 +3,7 @@ package web_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 
@@ -122,4 +123,43 @@ func TestOffersAreBudgeted(t *testing.T) {
 	}
 	// Another credential has a budget of its own.
 	w.signIn("anna").refused(400, "sdp_invalid", "POST", "/rooms/"+room+"/whep", raw{"application/sdp", "v=0\r\n"})
+}
+
+func TestFullServerTurnsNewListenersAwayAndKeepsItsOwn(t *testing.T) {
+	w := oneWorld(t)
+	anna, boris, vera := w.member("anna"), w.member("boris"), w.member("vera")
+	room := anna.open("open")
+	boris.must(200, "PUT", "/rooms/"+room+"/seat", nil) // the first other person is on stage
+	w.isLoaded.Store(true)
+	waitFor(t, "the server is full", func() bool { return w.media.Stats().Full })
+	down := raw{"application/sdp", offer(t, receives)}
+	refused := vera.refused(503, "media_busy", "POST", "/rooms/"+room+"/whep", down)
+	if refused.header.Get("Retry-After") == "" {
+		t.Errorf("nothing says when to come back: %v", refused.header)
+	}
+	if _, _, seated := w.rooms.SeatOf(participant(vera.id)); seated {
+		t.Error("who cannot hear was given a seat")
+	}
+	for _, p := range []*person{anna, boris} { // the stage is what everybody is here for
+		p.must(201, "POST", "/rooms/"+room+"/whep", down)
+		p.must(201, "POST", "/rooms/"+room+"/whip", raw{"application/sdp", offer(t, sends)})
+	}
+	if text := metricsOf(t, w); !strings.Contains(text, "besedka_media_full 1") || !strings.Contains(text, "besedka_media_turned_away_total 1") {
+		t.Error("the metrics do not say that the server is full")
+	}
+	w.isLoaded.Store(false)
+	waitFor(t, "there is room again", func() bool { return !w.media.Stats().Full })
+	vera.must(201, "POST", "/rooms/"+room+"/whep", down)
+}
+
+func waitFor(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for !is() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-limit:
+			t.Fatal("not seen: " + what)
+		}
+	}
 }

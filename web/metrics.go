@@ -78,6 +78,11 @@ var known = []figure{
 	{"besedka_media_sessions_down", "Live sessions of listeners.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.SessionsDown }},
 	{"besedka_media_half_open", "Sessions answered, not yet live.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.HalfOpen }},
 	{"besedka_media_tcp_connections", "ICE-TCP connections.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.Streams }},
+	{"besedka_media_full", "1 while no new listeners are let in.", prometheus.GaugeValue, func(f *figures) int64 { return flag(f.media.Full) }},
+	{"besedka_media_busy_percent", "Share of its cores that the process used in the last second.", prometheus.GaugeValue, func(f *figures) int64 { return int64(100 * f.media.Busy) }},
+	{"besedka_media_turned_away_total", "Listeners refused because the server was full.", prometheus.CounterValue, func(f *figures) int64 { return f.media.TurnedAway }},
+	{"besedka_media_handshakes_running", "DTLS handshakes begun and not ended.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.HandshakesRunning }},
+	{"besedka_media_handshakes_queued", "DTLS handshakes that wait for their turn.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.HandshakesQueued }},
 	{"besedka_media_handshakes_total", "DTLS handshakes completed.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Handshakes }},
 	{"besedka_media_handshake_failures_total", "DTLS handshakes failed.", prometheus.CounterValue, func(f *figures) int64 { return f.media.HandshakeFailures }},
 	{"besedka_media_offers_refused_total", "SDP offers that could not be used.", prometheus.CounterValue, func(f *figures) int64 { return f.media.OffersRefused }},
@@ -90,6 +95,9 @@ var known = []figure{
 	{"besedka_media_rtp_forwarded_total", "Speakers' packets given to a slot.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Forwarded }},
 	{"besedka_media_rtp_sent_total", "Packets sealed for listeners.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Sent }},
 	{"besedka_media_rtp_resent_total", "Packets sent again for a NACK.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Resent }},
+	{"besedka_media_rtp_repaired_total", "Speakers' lost packets that redundancy brought back.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Repaired }},
+	{"besedka_media_reforms_total", "Listeners moved to another framing or redundancy.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Reforms }},
+	{"besedka_media_dropped_malformed_total", "Speakers' packets that are no Opus.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropMalformed }},
 	{"besedka_media_dropped_slow_total", "Packets not sent because the listener was too slow.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropSlow }},
 	{"besedka_turn_allocations", "Relayed connections.", prometheus.GaugeValue, func(f *figures) int64 { return f.turn.Allocations }},
 	{"besedka_turn_waiting", "TURN connections without an allocation.", prometheus.GaugeValue, func(f *figures) int64 { return f.turn.Waiting }},
@@ -99,6 +107,14 @@ var known = []figure{
 	{"besedka_turn_over_quota_total", "Relayed connections refused for want of room.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.OverQuota }},
 	{"besedka_turn_packets_dropped_total", "Packets beyond a relayed connection's budget.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.Dropped }},
 	{"besedka_media_send_errors_total", "Packets that the system did not take.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropSendError }},
+}
+
+// flag is 1 for true.
+func flag(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // Describe says nothing: the figures are checked when they are collected.

@@ -11,8 +11,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +39,15 @@ type world struct {
 	media    *media.Server
 	web      *web.Server
 	http     *httptest.Server
+	isLoaded atomic.Bool // the processor has more to do than it can
+}
+
+// processor is what the world's process seems to have used.
+func (w *world) processor() time.Duration {
+	if !w.isLoaded.Load() {
+		return 0
+	}
+	return time.Duration(time.Now().UnixNano()) * time.Duration(runtime.GOMAXPROCS(0))
 }
 
 // config changes what a world is made of.
@@ -71,7 +82,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 	d.OnCommit(w.live.Wake)
 	var err error
 	w.media, err = media.Listen(media.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Now: time.Now, Random: rand.Reader,
-		Log: slog.New(slog.DiscardHandler), OnSession: w.session})
+		Log: slog.New(slog.DiscardHandler), OnSession: w.session, CPU: w.processor})
 	if err != nil {
 		t.Fatal(err)
 	}

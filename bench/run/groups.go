@@ -99,11 +99,15 @@ func visit(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// storm has 20 ms packets, so that a gap is a gap. A room takes 5,000: there are three.
+// stormPerMinute is how fast they come.
+const stormPerMinute = 10_000
+
+// storm needs three rooms, because a room takes 5,000.
 func storm(ctx context.Context, b *bench) error {
 	const rooms = 3
-	m, err := b.drive(ctx, b.besedka("besedka, storm", never), load.Config{
-		Rooms: rooms, Speakers: 1, Listeners: 100, Arrivals: b.arrival / rooms, JoinsPerSecond: joinsPerSecond, Duration: time.Minute, Settle: soon})
+	m, err := b.drive(ctx, b.besedka("besedka, storm", usually), load.Config{
+		Rooms: rooms, Speakers: 1, Listeners: 100, Arrivals: b.arrivals / rooms, JoinsPerSecond: joinsPerSecond, Settle: toSettle,
+		Duration: time.Duration(b.arrivals) * time.Minute / stormPerMinute})
 	if err != nil {
 		return err
 	}

@@ -40,12 +40,12 @@ const (
 
 // options are the flags.
 type options struct {
-	rows               []string
-	rounds, seconds    int
-	binary             string
-	json, client       string
-	fullICE, unpinned  bool
-	listeners, arrival int
+	rows                []string
+	rounds, seconds     int
+	binary              string
+	json, client        string
+	fullICE, unpinned   bool
+	listeners, arrivals int
 }
 
 func main() {
@@ -55,7 +55,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 2, "how often each of the compared is measured")
 	flag.IntVar(&o.seconds, "seconds", 10, "length of a window")
 	flag.IntVar(&o.listeners, "listeners", 1000, "listeners of the group audience")
-	flag.IntVar(&o.arrival, "arrivals", 10_000, "joins in the minute of the group storm")
+	flag.IntVar(&o.arrivals, "arrivals", stormPerMinute, "joins of the group storm, which come at 10,000 a minute")
 	flag.StringVar(&o.binary, "besedka", "bin/besedka", "the program to measure")
 	flag.StringVar(&o.json, "json", "", "write everything that was measured to this file")
 	flag.StringVar(&o.client, "client", "", "file with the client's figures, as the tests of the client write it")

@@ -1,0 +1,93 @@
+package media
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// turns lets few do at once what many want to do: who comes while all turns are taken waits
+// in line. Those who go first (on stage, or coming back) are served before the others,
+// and in each of the two lines it goes by the order of arrival.
+type turns struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	free  int
+	held  int
+	lines [2][]*waiter // those who go first, the others
+}
+
+// waiter stands in line.
+type waiter struct {
+	since time.Time
+	turn  chan struct{} // closed when the turn is his
+}
+
+func newTurns(n int, now func() time.Time) *turns { return &turns{now: now, free: n} }
+
+// take waits for a turn. It is false, and nothing is held, when one of the channels is
+// closed before.
+func (t *turns) take(first bool, off, done <-chan struct{}) bool {
+	t.mu.Lock()
+	if t.free > 0 {
+		t.free--
+		t.held++
+		t.mu.Unlock()
+		return true
+	}
+	line := 1
+	if first {
+		line = 0
+	}
+	w := &waiter{since: t.now(), turn: make(chan struct{})}
+	t.lines[line] = append(t.lines[line], w)
+	t.mu.Unlock()
+	select {
+	case <-w.turn:
+		// Whoever is runnable already comes before us, above all those who carry sound.
+		runtime.Gosched()
+		return true
+	case <-off:
+	case <-done:
+	}
+	t.mu.Lock()
+	if i := slices.Index(t.lines[line], w); i >= 0 {
+		t.lines[line] = slices.Delete(t.lines[line], i, i+1)
+		t.mu.Unlock()
+		return false
+	}
+	t.mu.Unlock()
+	t.give() // it became ours meanwhile
+	return false
+}
+
+// give ends a turn: it is the next one's.
+func (t *turns) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, line := range t.lines {
+		if len(line) > 0 {
+			close(line[0].turn)
+			line[0] = nil
+			t.lines[i] = line[1:]
+			return
+		}
+	}
+	t.held--
+	t.free++
+}
+
+// state is how many turns are taken, how many wait, and for how long the oldest has.
+func (t *turns) state() (held, waiting int, oldest time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, line := range t.lines {
+		waiting += len(line)
+		if len(line) > 0 {
+			oldest = max(oldest, t.now().Sub(line[0].since))
+		}
+	}
+	return t.held, waiting, oldest
+}
