@@ -7,46 +7,60 @@ import (
 	"besedka"
 )
 
-// Announce tells the streams of a room something that is true only for the
+// Announce tells the streams of a room at once something that is true only for the
 // moment and is not repeated to who comes back. With to only these see it.
-// "participants_changed" is told at most four times a second, the latest last;
-// anything else at once.
 func (h *Hub) Announce(room besedka.RoomID, kind string, data any, to []besedka.ParticipantID) {
+	if f, text := h.announcement(room, kind, data); f != nil {
+		f.announce(text, to)
+	}
+}
+
+// AnnounceLatest is Announce to everybody of something of which only the latest
+// counts, told no more often than calm.go says. What differs in kind or key is
+// told apart.
+func (h *Hub) AnnounceLatest(room besedka.RoomID, kind, key string, data any) {
+	f, text := h.announcement(room, kind, data)
+	if f != nil && f.announceLatest(subject{kind, key}, text, h.now()) {
+		h.wait(f)
+	}
+}
+
+// announcement encodes what is to be told, if there is anybody to tell it to.
+func (h *Hub) announcement(room besedka.RoomID, kind string, data any) (*feed, []byte) {
 	h.mu.Lock()
 	f := h.feeds[besedka.RoomTopic(room)]
 	h.mu.Unlock()
 	if f == nil {
-		return
+		return nil, nil
 	}
 	object, err := json.Marshal(data)
 	if err != nil {
 		h.log.Error("announcement cannot be encoded", "kind", kind, "error", err)
-		return
+		return nil, nil
 	}
 	if string(object) == "null" {
 		object = nil
 	}
-	now := h.now()
-	text, err := encode(kind, room, 0, now, object)
+	text, err := encode(kind, room, 0, h.now(), object)
 	if err != nil {
 		h.log.Error("announcement cannot be encoded", "kind", kind, "error", err)
-		return
+		return nil, nil
 	}
-	if kind != kindParticipantsChanged || to != nil {
-		f.announce(text, to)
-		return
-	}
-	if f.announceCounts(text, now) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if f.refs > 0 {
-			h.waiting[f] = struct{}{}
-		}
+	return f, text
+}
+
+// wait has the feed looked at again at the next tick.
+func (h *Hub) wait(f *feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.refs > 0 {
+		h.waiting[f] = struct{}{}
 	}
 }
 
 // HallwayChanged tells everyone with an account that the list of open rooms is
-// another, at most once a second.
+// another, at most once a second, less often when they are many, and within which
+// time to ask for the new one.
 func (h *Hub) HallwayChanged() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -59,8 +73,8 @@ func (h *Hub) flushHallwayLocked() {
 	if h.hallway.data == nil || now.Before(h.hallway.next) {
 		return
 	}
-	h.hallway = coalesced{next: now.Add(hallwayEvery)}
-	text := h.encodeOwn(kindHallwayChanged, "", emptyObject)
+	h.hallway = coalesced{next: now.Add(hallwayEvery(len(h.streams)))}
+	text := h.encodeOwn(kindHallwayChanged, "", refetchData(len(h.streams)))
 	for s := range h.streams {
 		if !s.sub.Participant.IsGuest() {
 			s.push(item{data: text})
@@ -80,14 +94,9 @@ func (h *Hub) tick() {
 	h.mu.Unlock()
 	now := h.now()
 	for _, f := range feeds {
-		if !f.flushCounts(now) {
-			continue
+		if f.flushLatest(now) {
+			h.wait(f)
 		}
-		h.mu.Lock()
-		if f.refs > 0 {
-			h.waiting[f] = struct{}{}
-		}
-		h.mu.Unlock()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"besedka"
 )
@@ -40,7 +39,7 @@ type feed struct {
 	head    int64         // last fact handed out
 	recent  []*entry      // the last facts handed out, without a gap, ending at head
 	streams map[*Stream]struct{}
-	counts  coalesced
+	latest  latest
 }
 
 type feedState int
@@ -51,12 +50,6 @@ const (
 	running
 	runningAgain // woken while running
 )
-
-// coalesced is the latest of a kind of announcement that waits for its turn.
-type coalesced struct {
-	data []byte // nil when none waits
-	next time.Time
-}
 
 func newFeed(t besedka.Topic, o Outbox) *feed {
 	return &feed{
@@ -265,48 +258,4 @@ func (f *feed) rememberOlder(entries []*entry) {
 		entries = entries[min(over, len(entries)):]
 	}
 	f.recent = append(append(make([]*entry, 0, len(entries)+len(f.recent)), entries...), f.recent...)
-}
-
-// announce hands an event that is told once to those who may see it.
-func (f *feed) announce(data []byte, to []besedka.ParticipantID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.announceLocked(data, to)
-}
-
-func (f *feed) announceLocked(data []byte, to []besedka.ParticipantID) {
-	e := entry{to: to}
-	for s := range f.streams {
-		if e.visibleTo(s.sub.Participant) {
-			s.push(item{data: data})
-		}
-	}
-}
-
-// announceCounts tells data now, or later in its place the latest data when the
-// last telling was too short ago. It says whether some waits.
-func (f *feed) announceCounts(data []byte, now time.Time) (waits bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.counts.data = data
-	return f.flushCountsLocked(now)
-}
-
-// flushCounts tells what waits, if it is due. It says whether some waits still.
-func (f *feed) flushCounts(now time.Time) (waits bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.flushCountsLocked(now)
-}
-
-func (f *feed) flushCountsLocked(now time.Time) (waits bool) {
-	if f.counts.data == nil {
-		return false
-	}
-	if now.Before(f.counts.next) {
-		return true
-	}
-	f.announceLocked(f.counts.data, nil)
-	f.counts = coalesced{next: now.Add(countsEvery(len(f.streams)))}
-	return false
 }

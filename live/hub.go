@@ -57,18 +57,10 @@ const (
 	pollEvery         = time.Second
 	// pollBack is how far back each poll looks: facts carry the time at which
 	// their transaction began, by the clock of the process that ran it.
-	pollBack     = 10 * time.Second
-	tickEvery    = 250 * time.Millisecond
-	hallwayEvery = time.Second
-	closeWithin  = 2 * time.Second // for reading the last facts of a stream that is being closed
+	pollBack    = 10 * time.Second
+	tickEvery   = 100 * time.Millisecond
+	closeWithin = 2 * time.Second // for reading the last facts of a stream that is being closed
 )
-
-// countsEvery is the shortest time between two tellings of a room's counts: a
-// quarter of a second, and longer in large rooms, so that people streaming in
-// cost at most 2,500 events a second in one room.
-func countsEvery(streams int) time.Duration {
-	return max(tickEvery, time.Duration(streams)*400*time.Microsecond)
-}
 
 // Hub hands facts to event streams.
 type Hub struct {

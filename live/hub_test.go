@@ -434,60 +434,6 @@ func TestStreamsOfOneRoomAreClosedByParticipant(t *testing.T) {
 	}
 }
 
-func TestCountsAreToldAtMostFourTimesASecond(t *testing.T) {
-	b := newBench(t)
-	s := b.subscribe(Subscription{Participant: anna, Room: room})
-	defer s.Close()
-	for i := range 100 {
-		b.Announce(room, "participants_changed", map[string]any{"counts": i}, nil)
-		b.Announce("room2", "participants_changed", map[string]any{"counts": i}, nil)
-		b.clock.advance(10 * time.Millisecond)
-		b.tick()
-	}
-	b.clock.advance(time.Second)
-	b.tick()
-	events, _ := drain(t, s)
-	told := len(events) - 1
-	if told < 4 || told > 5 {
-		t.Errorf("told %d times in a second", told)
-	}
-	if last := events[told]; last.Data["counts"] != 99.0 || last.ID != "" {
-		t.Errorf("the last telling is %+v", last)
-	}
-}
-
-func TestMutesAreToldAtOnceToThoseTheyAreFor(t *testing.T) {
-	b := newBench(t)
-	a, g := b.subscribe(Subscription{Participant: anna, Room: room}), b.subscribe(Subscription{Participant: guest, Room: room})
-	defer a.Close()
-	defer g.Close()
-	b.Announce(room, "mute_changed", map[string]any{"muted": true}, nil)
-	b.Announce(room, "mute_changed", nil, []besedka.ParticipantID{anna})
-	b.Announce(room, "mute_changed", func() {}, nil) // cannot be encoded: logged, not told
-	events, _ := drain(t, a)
-	wantKinds(t, events, "hello", "mute_changed", "mute_changed")
-	events, _ = drain(t, g)
-	wantKinds(t, events, "hello", "mute_changed")
-}
-
-func TestHallwayIsToldOnceASecondAndNotToGuests(t *testing.T) {
-	b := newBench(t)
-	a, g := b.subscribe(Subscription{Participant: anna}), b.subscribe(Subscription{Participant: guest, Room: room})
-	defer a.Close()
-	defer g.Close()
-	for range 20 {
-		b.HallwayChanged()
-		b.clock.advance(100 * time.Millisecond)
-		b.tick()
-	}
-	events, _ := drain(t, a)
-	if told := len(events) - 1; told < 2 || told > 3 {
-		t.Errorf("told %d times in two seconds", told)
-	}
-	events, _ = drain(t, g)
-	wantKinds(t, events, "hello")
-}
-
 func TestTooManyStreamsAreRefused(t *testing.T) {
 	b := newBench(t)
 	b.maxStreams = 1

@@ -208,19 +208,21 @@ func (s *Stream) pushReset(f *feed, seq int64) {
 	s.push(item{feed: f, seq: seq, reset: true})
 }
 
-// push queues an item, or cuts the stream of a reader that is too slow for it.
-func (s *Stream) push(it item) {
+// push queues items, or cuts the stream of a reader that is too slow for them.
+func (s *Stream) push(items ...item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return
-	}
-	if len(s.queue) >= maxQueued || s.bytes+len(it.data) > maxQueuedBytes {
-		s.queue, s.bytes, s.err = nil, 0, ErrSlow
-		s.hub.cut.Add(1)
-	} else {
-		s.queue = append(s.queue, it)
-		s.bytes += len(it.data)
+	for _, it := range items {
+		if s.err != nil {
+			return
+		}
+		if len(s.queue) >= maxQueued || s.bytes+len(it.data) > maxQueuedBytes {
+			s.queue, s.bytes, s.err = nil, 0, ErrSlow
+			s.hub.cut.Add(1)
+		} else {
+			s.queue = append(s.queue, it)
+			s.bytes += len(it.data)
+		}
 	}
 	s.signal()
 }

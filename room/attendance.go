@@ -226,6 +226,11 @@ func (s *Service) SeatOf(who besedka.ParticipantID) (besedka.RoomID, besedka.Cre
 // returns the grant is given, and if the seat was another device's, that
 // device's media sessions and streams of the room are closed.
 func (s *Service) Enter(ctx context.Context, room besedka.RoomID, a Actor) error {
+	return s.EnterBy(ctx, room, a, Entry{})
+}
+
+// EnterBy is Enter in another way than through the door; see Entry.
+func (s *Service) EnterBy(ctx context.Context, room besedka.RoomID, a Actor, how Entry) error {
 	defer s.turns.take(a.Who)()
 	c, err := s.find(ctx, room)
 	if err != nil {
@@ -236,7 +241,7 @@ func (s *Service) Enter(ctx context.Context, room besedka.RoomID, a Actor) error
 		return ErrPlaceBarred
 	}
 	if seated && before.room != room {
-		if err := s.mayEnter(ctx, c, a); err != nil {
+		if err := s.mayEnter(ctx, c, a, how); err != nil {
 			return err
 		}
 		s.vacate(ctx, before, a)
@@ -244,7 +249,7 @@ func (s *Service) Enter(ctx context.Context, room besedka.RoomID, a Actor) error
 	c.lock()
 	followed, err := s.followed(ctx, c, a)
 	if err == nil {
-		err = s.do(ctx, c, func(st *State) error { return st.Enter(a, followed, moment(s.now())) })
+		err = s.do(ctx, c, func(st *State) error { return st.enter(a, how, followed, moment(s.now())) })
 	}
 	if err == nil {
 		c.places.note(a.Who, a.Place)
@@ -256,14 +261,14 @@ func (s *Service) Enter(ctx context.Context, room besedka.RoomID, a Actor) error
 	return err
 }
 
-func (s *Service) mayEnter(ctx context.Context, c *conversation, a Actor) error {
+func (s *Service) mayEnter(ctx context.Context, c *conversation, a Actor, how Entry) error {
 	followed, err := s.followed(ctx, c, a)
 	if err != nil {
 		return err
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.state.mayEnter(a, followed)
+	return c.state.mayEnter(a, how, followed)
 }
 
 // vacate leaves the room where the participant sits because they go elsewhere,

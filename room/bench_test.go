@@ -19,7 +19,7 @@ func full(b *testing.B) (*world, besedka.RoomID) {
 	b.Cleanup(func() { _ = d.Close() })
 	w := newWorld(b, d, clock)
 	room := w.open("host", KindOpen)
-	for i := range MaxListeners {
+	for i := range DefaultLimits.Listeners {
 		account := besedka.AccountID(fmt.Sprintf("p%04d", i))
 		w.enter(room, account)
 		w.stay(room, account)

@@ -41,6 +41,7 @@ func (s *Service) Open(ctx context.Context, a Actor, o Opening) (besedka.RoomID,
 	if err != nil {
 		return "", err
 	}
+	st.limits = s.limits
 	return s.begin(ctx, a, newConversation(st, 0, 0))
 }
 

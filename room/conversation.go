@@ -195,14 +195,24 @@ func (s *Service) give(c *conversation, e effect) {
 	}
 	s.grant(c, e.granted)
 	for _, n := range e.notices {
-		s.announce.Announce(c.id, n.kind, n.data, nil)
+		s.notify(c.id, n)
 	}
 	if e.moved {
-		s.announce.Announce(c.id, "participants_changed", fields{"counts": e.counts}, nil)
+		s.announce.AnnounceLatest(c.id, "participants_changed", "",
+			fields{"counts": e.counts, "refetch_after_ms": e.counts.refetchAfter().Milliseconds()})
 	}
 	if e.card {
 		s.announce.HallwayChanged()
 	}
+}
+
+// notify announces a notice. Of a microphone only the latest counts.
+func (s *Service) notify(room besedka.RoomID, n notice) {
+	if n.kind == kindMuteChanged {
+		s.announce.AnnounceLatest(room, n.kind, fmt.Sprint(n.data["account"]), n.data)
+		return
+	}
+	s.announce.Announce(room, n.kind, n.data, nil)
 }
 
 func (s *Service) grant(c *conversation, list []given) {
@@ -271,7 +281,7 @@ func (s *State) adopt(fresh *State, now time.Time) {
 	}
 	if s.Ended() {
 		s.seats.dropAll()
-		s.vigil, s.guests = vigil{}, 0
+		s.vigil, s.guests, s.overflow = vigil{}, 0, 0
 	} else {
 		s.watch(now)
 	}

@@ -11,7 +11,11 @@ import (
 // (D5); everybody else is in the audience. Entering again is harmless; doing
 // so with another credential takes the seat over. followed is as in standing.
 func (s *State) Enter(a Actor, followed bool, now time.Time) error {
-	if err := s.mayEnter(a, followed); err != nil {
+	return s.enter(a, Entry{}, followed, now)
+}
+
+func (s *State) enter(a Actor, how Entry, followed bool, now time.Time) error {
+	if err := s.mayEnter(a, how, followed); err != nil {
 		return err
 	}
 	if seat, here := s.seats.get(a.Who); here {
@@ -19,6 +23,10 @@ func (s *State) Enter(a Actor, followed bool, now time.Time) error {
 		return nil
 	}
 	s.tidy(a.Who.Account())
+	if s.full() && a.Who != s.info.Host.Participant() {
+		s.sitInOverflow(a, now)
+		return nil
+	}
 	s.sit(a, now)
 	account := a.Who.Account()
 	switch {
@@ -33,8 +41,8 @@ func (s *State) Enter(a Actor, followed bool, now time.Time) error {
 	return nil
 }
 
-// mayEnter says whether Enter would succeed.
-func (s *State) mayEnter(a Actor, followed bool) error {
+// mayEnter says whether entering would succeed.
+func (s *State) mayEnter(a Actor, how Entry, followed bool) error {
 	switch s.standing(a, followed) {
 	case stranger:
 		return besedka.ErrNotFound
@@ -45,7 +53,7 @@ func (s *State) mayEnter(a Actor, followed bool) error {
 		return ErrEnded
 	}
 	host := a.Who == s.info.Host.Participant()
-	if !host && !s.seats.has(a.Who) && len(s.seats.rows)-len(s.onStage()) >= MaxListeners {
+	if !host && !s.seats.has(a.Who) && s.full() && (!how.Overflow || s.overflow >= s.limits.Overflow) {
 		return ErrRoomFull
 	}
 	return nil
@@ -70,6 +78,7 @@ func (s *State) resit(a Actor, seat Seat, now time.Time) {
 		}
 	}
 	seat.Credential = a.Credential
+	s.moveUp(a.Who, &seat)
 	turned := seat.Up != s.seats.rows[a.Who].Up
 	if until := now.Add(GraceFor); !seat.Deadline.IsZero() && seat.Deadline.Before(until) {
 		seat.Deadline = until
@@ -86,10 +95,12 @@ func (s *State) Leave(who besedka.ParticipantID, now time.Time) {
 	if !s.seats.has(who) {
 		return
 	}
-	s.seats.drop(who)
-	if who.IsGuest() {
+	if s.seats.rows[who].Overflow {
+		s.overflow--
+	} else if who.IsGuest() {
 		s.guests--
 	}
+	s.seats.drop(who)
 	s.watch(now)
 }
 

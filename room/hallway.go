@@ -126,7 +126,7 @@ func (s *State) card(friends []besedka.AccountID) Card {
 		}
 		return len(stage)
 	}
-	friends = slices.DeleteFunc(friends, func(f besedka.AccountID) bool { return s.roleOf(f) == "" })
+	friends = slices.DeleteFunc(friends, func(f besedka.AccountID) bool { return s.roleOf(f) == "" || s.inOverflow(f) })
 	slices.SortStableFunc(friends, func(a, b besedka.AccountID) int { return cmp.Compare(rank(a), rank(b)) })
 	card.friends = len(friends)
 	named := unique(append(friends[:min(len(friends), maxFaces)], stage[:min(len(stage), maxFaces)]...))

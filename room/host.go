@@ -164,7 +164,7 @@ func (s *State) end(by besedka.AccountID, now time.Time) {
 	}
 	s.logLeft()
 	s.info.EndedAt = now
-	s.vigil, s.guests = vigil{}, 0
+	s.vigil, s.guests, s.overflow = vigil{}, 0, 0
 	s.seats.dropAll()
 	s.hands.dropAll()
 	s.invited.dropAll()

@@ -27,6 +27,7 @@ type oracle struct {
 	picked   map[besedka.AccountID]bool
 	removed  map[besedka.ParticipantID]time.Time
 	seats    map[besedka.ParticipantID]*chair
+	limits   Limits
 	follows  map[besedka.AccountID][]besedka.AccountID // who follows the key
 	empty    time.Time
 	headless time.Time
@@ -37,6 +38,7 @@ type chair struct {
 	muted bool
 	held  bool
 	lost  bool
+	over  bool // in overflow
 	until time.Time
 }
 
@@ -44,7 +46,8 @@ func newOracle(id besedka.RoomID, kind Kind, host besedka.AccountID, now time.Ti
 	return &oracle{id: id, kind: kind, host: host, setting: HandsEveryone, stage: []besedka.AccountID{host},
 		mods: map[besedka.AccountID]besedka.AccountID{}, invited: map[besedka.AccountID]bool{}, silenced: map[besedka.AccountID]bool{},
 		picked: map[besedka.AccountID]bool{host: true}, removed: map[besedka.ParticipantID]time.Time{},
-		seats: map[besedka.ParticipantID]*chair{host.Participant(): {cred: actor(host).Credential, until: now.Add(20 * time.Second)}}}
+		limits: DefaultLimits,
+		seats:  map[besedka.ParticipantID]*chair{host.Participant(): {cred: actor(host).Credential, until: now.Add(20 * time.Second)}}}
 }
 
 func (o *oracle) on(a besedka.AccountID) bool   { return slices.Contains(o.stage, a) }
@@ -194,17 +197,40 @@ func (o *oracle) restart(now time.Time) {
 	o.watch(now)
 }
 
-func (o *oracle) enter(a Actor, now time.Time) string {
-	if code := o.door(a); code != "" {
+// full counts the audience, and how many listen beside it.
+func (o *oracle) full() bool { return o.count(false)-len(o.stage) >= o.limits.Listeners }
+
+func (o *oracle) count(over bool) (n int) {
+	for _, c := range o.seats {
+		if c.over == over {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *oracle) over(a besedka.AccountID) bool { return o.here(a) && o.seats[a.Participant()].over }
+
+// mayEnter is the door, and whether there is a place behind it.
+func (o *oracle) mayEnter(a Actor, overflow bool) string {
+	code := o.door(a)
+	if code == "" && o.seats[a.Who] == nil && a.Who.Account() != o.host && o.full() && (!overflow || o.count(true) >= o.limits.Overflow) {
+		return "room_full"
+	}
+	return code
+}
+
+func (o *oracle) enter(a Actor, overflow bool, now time.Time) string {
+	if code := o.mayEnter(a, overflow); code != "" {
 		return code
 	}
 	c := o.seats[a.Who]
 	if c == nil {
-		c = &chair{cred: a.Credential, until: now.Add(20 * time.Second)}
+		c = &chair{cred: a.Credential, until: now.Add(20 * time.Second), over: o.full() && a.Who.Account() != o.host}
 		o.seats[a.Who] = c
 		acc := a.Who.Account()
 		switch {
-		case a.Who.IsGuest():
+		case a.Who.IsGuest(), c.over:
 		case acc == o.host:
 			o.ascend(acc)
 		case !o.second:
@@ -215,6 +241,7 @@ func (o *oracle) enter(a Actor, now time.Time) string {
 		c.held, c.lost, c.until = false, false, now.Add(20*time.Second)
 	}
 	c.cred = a.Credential
+	c.over = c.over && o.full()
 	if !c.held && c.until.Before(now.Add(20*time.Second)) {
 		c.until = now.Add(20 * time.Second)
 	}
@@ -244,6 +271,9 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 	if slices.Contains(needsSeat, verb) {
 		if !o.here(by) {
 			return "not_in_room"
+		}
+		if o.over(by) {
+			return "in_overflow"
 		}
 	} else if !o.moderates(by) {
 		return "moderators_only"
@@ -315,7 +345,7 @@ func (o *oracle) raise(by besedka.AccountID) string {
 
 func (o *oracle) invite(target besedka.AccountID) string {
 	switch {
-	case !o.here(target):
+	case !o.here(target), o.over(target):
 		return "not_in_room"
 	case o.on(target):
 	case o.up(target):
@@ -383,7 +413,7 @@ func (o *oracle) setRole(by, target besedka.AccountID, want besedka.Role, now ti
 	switch {
 	case by != target && !o.moderates(by):
 		return "moderators_only"
-	case is == "":
+	case is == "", o.over(target):
 		return "not_in_room"
 	case is == want:
 		return ""

@@ -22,6 +22,7 @@ type crowd struct {
 	place    map[besedka.AccountID]int  // in order
 	followed map[besedka.AccountID]bool // by somebody on stage
 	splitAt  int                        // order[:splitAt] are the followed
+	lots     []uint64                   // random, of each in order; the same as long as the process lives
 }
 
 // How fresh a crowd is. Small ones are made anew for every change.
@@ -116,8 +117,9 @@ func newCrowd(entered map[besedka.AccountID]time.Time, followed map[besedka.Acco
 	slices.SortFunc(w.order, func(a, b besedka.AccountID) int {
 		return cmp.Or(-compareBool(w.followed[a], w.followed[b]), entered[a].Compare(entered[b]), cmp.Compare(a, b))
 	})
+	w.lots = make([]uint64, len(w.order))
 	for i, account := range w.order {
-		w.place[account] = i
+		w.place[account], w.lots[i] = i, lot(account)
 		if w.followed[account] {
 			w.splitAt = i + 1
 		}
@@ -131,7 +133,7 @@ func compareBool(a, b bool) int { return int(bit(a) - bit(b)) }
 func (s *State) audience() map[besedka.AccountID]time.Time {
 	entered := make(map[besedka.AccountID]time.Time, len(s.seats.rows))
 	for who, seat := range s.seats.rows {
-		if account := who.Account(); account != "" && !s.stage.has(account) {
+		if account := who.Account(); account != "" && !seat.Overflow && !s.stage.has(account) {
 			entered[account] = seat.EnteredAt
 		}
 	}
@@ -145,39 +147,5 @@ func (s *State) stageOrder() []besedka.AccountID {
 	slices.SortStableFunc(list, func(a, b besedka.AccountID) int {
 		return cmp.Compare(rank[s.stage.rows[a].Role], rank[s.stage.rows[b].Role])
 	})
-	return list
-}
-
-// audienceOrder lists at most maxAudienceShown of the audience for the viewer,
-// who is always among them if in it.
-func (s *State) audienceOrder(a Actor, w *crowd, mine []besedka.AccountID) []besedka.AccountID {
-	var first [2][]besedka.AccountID // whom the viewer follows: among the followed by speakers, among the others
-	chosen := map[besedka.AccountID]bool{}
-	for _, account := range mine {
-		if i, ok := w.place[account]; ok {
-			part := compareBool(i >= w.splitAt, false)
-			first[part] = append(first[part], account)
-			chosen[account] = true
-		}
-	}
-	list := make([]besedka.AccountID, 0, min(len(w.order), maxAudienceShown)+1)
-	add := func(accounts []besedka.AccountID, skip map[besedka.AccountID]bool) {
-		for _, account := range accounts {
-			if len(list) >= maxAudienceShown {
-				return
-			}
-			if !skip[account] && s.roleOf(account) == besedka.RoleListener {
-				list = append(list, account)
-			}
-		}
-	}
-	for part, rest := range [][]besedka.AccountID{w.order[:w.splitAt], w.order[w.splitAt:]} {
-		slices.SortFunc(first[part], func(a, b besedka.AccountID) int { return cmp.Compare(w.place[a], w.place[b]) })
-		add(first[part], nil)
-		add(rest, chosen)
-	}
-	if me := a.Who.Account(); s.roleOf(me) == besedka.RoleListener && !slices.Contains(list, me) {
-		list = append(list[:min(len(list), maxAudienceShown-1)], me)
-	}
 	return list
 }

@@ -48,6 +48,9 @@ func newDrama(t *rapid.T, w *world) *drama {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if w.limits = (Limits{}); rapid.Bool().Draw(t, "small") {
+		w.limits = Limits{Listeners: 2, Overflow: rapid.IntRange(1, 3).Draw(t, "overflow")}
+	}
 	w.start()
 	d := &drama{world: w, csrcs: map[string]besedka.AccountID{}, stage: map[besedka.RoomID][]besedka.AccountID{},
 		hands: map[besedka.RoomID][]besedka.AccountID{}}
@@ -59,7 +62,7 @@ func newDrama(t *rapid.T, w *world) *drama {
 	for i, host := range cast[:2] {
 		kind := rapid.SampledFrom([]Kind{KindOpen, KindOpen, KindSocial, KindClosed}).Draw(t, fmt.Sprint("kind", i))
 		o := newOracle(w.open(host, kind), kind, host, moment(w.clock.Now()))
-		o.title, o.follows = "Evening", edges
+		o.title, o.follows, o.limits = "Evening", edges, w.limits.orDefault()
 		d.rooms = append(d.rooms, o)
 		d.stage[o.id] = []besedka.AccountID{host}
 	}
@@ -74,7 +77,7 @@ func (d *drama) invite(t *rapid.T, o *oracle, account besedka.AccountID) {
 	d.step(o.host.Participant(), "pick")
 	d.expect(t, d.service.Pick(ctx, o.id, actor(o.host), account), o.pick(o.host, account))
 	d.step(account.Participant(), "enter")
-	d.expect(t, d.service.Enter(ctx, o.id, actor(account)), o.enter(actor(account), d.now()))
+	d.expect(t, d.service.Enter(ctx, o.id, actor(account)), o.enter(actor(account), false, d.now()))
 	d.check(t)
 }
 
@@ -130,7 +133,8 @@ func (d *drama) expect(t *rapid.T, err error, want string) {
 func (d *drama) enterSome(t *rapid.T) {
 	o, a := d.pickRoom(t), d.pickActor(t, true)
 	d.step(a.Who, "enter")
-	want := o.door(a)
+	overflow := rapid.Bool().Draw(t, "overflow")
+	want := o.mayEnter(a, overflow)
 	if want == "" {
 		for _, other := range d.rooms {
 			if other != o {
@@ -138,10 +142,10 @@ func (d *drama) enterSome(t *rapid.T) {
 			}
 		}
 	}
-	if code := o.enter(a, d.now()); code != want {
+	if code := o.enter(a, overflow, d.now()); code != want {
 		t.Fatalf("the oracle says %q, then %q", want, code)
 	}
-	d.expect(t, d.service.Enter(ctx, o.id, a), want)
+	d.expect(t, d.service.EnterBy(ctx, o.id, a, Entry{Overflow: overflow}), want)
 }
 
 func (d *drama) leaveSome(t *rapid.T) {
@@ -418,7 +422,7 @@ func (d *drama) checkOracle(t *rapid.T, o *oracle, st *State) {
 	for who, c := range o.seats {
 		seat := st.seats.rows[who]
 		same("role of "+string(who), st.Role(who), o.role(who))
-		same("seat of "+string(who), []any{seat.Credential, seat.Muted, seat.Deadline.IsZero(), seat.Lost}, []any{c.cred, c.muted, c.held, c.lost})
+		same("seat of "+string(who), []any{seat.Credential, seat.Muted, seat.Deadline.IsZero(), seat.Lost, seat.Overflow}, []any{c.cred, c.muted, c.held, c.lost, c.over})
 	}
 	if heir := st.vigil.Offered; heir != "" && (st.roleOf(heir) != besedka.RoleSpeaker && d.verb == "time" || len(st.moderators()) > 0) {
 		t.Fatalf("the room is offered to %s", heir)
@@ -482,8 +486,12 @@ func (d *drama) checkRoster(t *rapid.T, room besedka.RoomID, st *State) {
 			shown = append(shown, p.Account.Participant())
 		}
 		slices.Sort(shown)
-		seated := slices.DeleteFunc(slices.Sorted(maps.Keys(st.seats.rows)), besedka.ParticipantID.IsGuest)
-		if !slices.Equal(shown, seated) || v.Counts.All != len(st.seats.rows) || v.Counts.All-v.Counts.Guests != len(seated) {
+		over := 0
+		seated := slices.DeleteFunc(slices.Sorted(maps.Keys(st.seats.rows)), func(who besedka.ParticipantID) bool {
+			over += int(bit(st.seats.rows[who].Overflow))
+			return who.IsGuest() || st.seats.rows[who].Overflow
+		})
+		if !slices.Equal(shown, seated) || v.Counts.All != len(st.seats.rows) || v.Counts.All-v.Counts.Guests-v.Counts.Overflow != len(seated) || v.Counts.Overflow != over {
 			t.Fatalf("shown %v, counts %+v, here %v", shown, v.Counts, slices.Sorted(maps.Keys(st.seats.rows)))
 		}
 		if (v.Queue != nil) != st.Role(who).Moderates() || (v.Queue == nil) != (v.Removals == nil) {

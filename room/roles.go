@@ -20,7 +20,7 @@ func (s *State) SetRole(by, target besedka.AccountID, role besedka.Role, now tim
 	}
 	present := s.roleOf(target)
 	switch {
-	case present == "":
+	case present == "", s.inOverflow(target):
 		return ErrNotInRoom.In("account")
 	case role != besedka.RoleModerator && role != besedka.RoleSpeaker && role != besedka.RoleListener:
 		return ErrRoleInvalid.In("role")
@@ -121,6 +121,8 @@ func (s *State) needSeat(account besedka.AccountID) error {
 		return ErrEnded
 	case s.roleOf(account) == "":
 		return ErrNotInRoom
+	case s.inOverflow(account):
+		return ErrInOverflow
 	}
 	return nil
 }

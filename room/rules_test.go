@@ -679,24 +679,6 @@ func TestNumberInRTPStaysWithItsPerson(t *testing.T) {
 	}
 }
 
-func TestRoomAndStageAreBounded(t *testing.T) {
-	sc := play(t, KindOpen, "anna")
-	for i := range MaxListeners {
-		sc.seats.put(besedka.ParticipantID("x"+string(rune(i+1))), Seat{})
-	}
-	sc.settle()
-	sc.refused(sc.Enter(actor("late"), false, sc.tick()), ErrRoomFull)
-	sc.must(sc.Enter(actor("anna"), false, sc.tick()))
-	for i := range MaxOnStage - 2 {
-		account := besedka.AccountID("x" + string(rune(i+1)))
-		sc.takeStage(account, besedka.RoleSpeaker, sc.tick())
-	}
-	sc.settle()
-	sc.must(sc.RaiseHand("xʀ", "", false, sc.tick()))
-	_, err := sc.InviteToStage("host", "xʀ", sc.tick())
-	sc.refused(err, ErrStageFull)
-}
-
 func TestTextOfPeopleIsBoundedAndHarmless(t *testing.T) {
 	tests := []struct {
 		in, want string
@@ -737,7 +719,7 @@ func TestOrderOfFaces(t *testing.T) {
 	sc.must(sc.HandOver("host", "first", sc.tick()))
 	sc.must(sc.HandOver("first", "host", sc.tick()))
 	w := newCrowd(sc.audience(), map[besedka.AccountID]bool{"c": true})
-	got := append(sc.stageOrder(), sc.audienceOrder(actor("b"), w, []besedka.AccountID{"d", "c", "elsewhere"})...)
+	got := append(sc.stageOrder(), sc.roster(actor("b"), w, []besedka.AccountID{"d", "c", "elsewhere"}, noon)...)
 	want := []besedka.AccountID{"host", "first", "mod", "a", "c", "d", "b"}
 	if !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)

@@ -49,6 +49,7 @@ type Deps struct {
 
 	// Journal is the file that keeps removals until the database has them; "" for none.
 	Journal string
+	Limits  Limits // zero fields take DefaultLimits
 }
 
 // Service holds the open rooms of the instance. It is safe for concurrent use.
@@ -63,6 +64,7 @@ type Service struct {
 	now      func() time.Time
 	random   io.Reader
 	log      *slog.Logger
+	limits   Limits
 
 	turns   turns
 	index   index
@@ -78,6 +80,7 @@ func New(d Deps) *Service {
 		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
 		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
 		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
+		limits:  d.Limits.orDefault(),
 		turns:   turns{waiting: map[besedka.ParticipantID]*turn{}},
 		index:   index{seats: map[besedka.ParticipantID]sitting{}},
 		rooms:   map[besedka.RoomID]*conversation{},
@@ -123,6 +126,7 @@ func (s *Service) find(ctx context.Context, id besedka.RoomID) (*conversation, e
 	if err != nil {
 		return nil, err
 	}
+	st.limits = s.limits
 	c := newConversation(st, version, seq)
 	if st.Ended() {
 		return c, nil

@@ -437,26 +437,6 @@ func TestHallwayNamesFriendsFirstAndCounts(t *testing.T) {
 	})
 }
 
-func TestLargeAudienceIsShownInPart(t *testing.T) {
-	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
-		clock := dbtest.NewClock()
-		w := newWorld(t, s.Open(t, clock.Now), clock)
-		room := w.open("host", KindOpen)
-		w.enter(room, "anna")
-		for i := range 1200 {
-			w.enter(room, besedka.AccountID(fmt.Sprintf("p%04d", i)))
-		}
-		w.graph.follow("p1100", "p1150")
-		v := w.view(room, "p1100")
-		if len(v.Participants) != 2+maxAudienceShown || v.Participants[2].Account != "p1150" || v.Counts.Audience != 1200 {
-			t.Errorf("%d shown, first %s", len(v.Participants), v.Participants[2].Account)
-		}
-		if !slices.ContainsFunc(v.Participants, func(p Participant) bool { return p.Account == "p1100" }) {
-			t.Error("who looks is not shown")
-		}
-	})
-}
-
 func TestUnknownPeopleCannotBeAskedOrRemoved(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		_, err := w.service.Open(ctx, actor("host"), Opening{Kind: KindClosed, Invite: []besedka.AccountID{"nobody"}})

@@ -16,7 +16,7 @@ func (s *State) InviteToStage(by, target besedka.AccountID, now time.Time) (bool
 	}
 	role := s.roleOf(target)
 	switch {
-	case role == "":
+	case role == "", s.inOverflow(target):
 		return false, ErrNotInRoom.In("account")
 	case role.OnStage():
 		return true, nil
@@ -24,7 +24,7 @@ func (s *State) InviteToStage(by, target besedka.AccountID, now time.Time) (bool
 		return true, s.bringUp(by, target, now)
 	case s.invited.has(target):
 		return false, nil
-	case len(s.invited.rows) >= MaxOnStage:
+	case len(s.invited.rows) >= s.limits.OnStage:
 		return false, ErrStageFull
 	}
 	s.invited.put(target, StageInvitation{By: by, At: now})
@@ -70,7 +70,7 @@ func (s *State) bringUp(by, target besedka.AccountID, now time.Time) error {
 
 // comeOnStage makes a speaker of a listener who has agreed.
 func (s *State) comeOnStage(account besedka.AccountID, now time.Time) error {
-	if len(s.stage.rows) >= MaxOnStage {
+	if len(s.stage.rows) >= s.limits.OnStage {
 		return ErrStageFull
 	}
 	s.takeStage(account, besedka.RoleSpeaker, now)

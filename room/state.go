@@ -8,15 +8,13 @@ import (
 	"besedka"
 )
 
-// Bounds of a room.
+// Bounds of a room; how many come in is for Limits to say.
 const (
-	MaxListeners = 5000 // in the audience, guests included
-	MaxOnStage   = 100
-	MaxPicks     = 1000 // people picked into one room
-	MaxHosted    = 3    // open rooms that one account may host
-	MaxTitle     = 60   // runes
-	MaxHandNote  = 80   // runes
-	MaxReason    = 280  // runes of the note that goes with a removal
+	MaxPicks    = 1000 // people picked into one room
+	MaxHosted   = 3    // open rooms that one account may host
+	MaxTitle    = 60   // runes
+	MaxHandNote = 80   // runes
+	MaxReason   = 280  // runes of the note that goes with a removal
 )
 
 // Times of a room.
@@ -120,6 +118,7 @@ type Seat struct {
 	Muted      bool      // by oneself or out of a moderator's courtesy
 	Up         bool      // has a live up session
 	Lost       bool      // had a connection and has none
+	Overflow   bool      // hears, and is only counted; see overflow.go
 	Deadline   time.Time // when the seat is given up; zero while a connection holds it
 }
 
@@ -133,9 +132,10 @@ type vigil struct {
 
 // single is what a room has one of.
 type single struct {
-	info   Info
-	vigil  vigil
-	guests int // seats held by guests
+	info     Info
+	vigil    vigil
+	guests   int // seats held by guests, without those in overflow
+	overflow int // seats in overflow
 }
 
 // State is a room as a value: its rows and the seats taken in it. Its
@@ -143,6 +143,7 @@ type single struct {
 // be told, or returns an error. After an error the caller must undo. A State
 // is not safe for concurrent use.
 type State struct {
+	limits Limits
 	single
 	before single
 
@@ -189,7 +190,8 @@ type fields map[string]any
 
 func newState() *State {
 	return &State{
-		stage: newTable[besedka.AccountID, Place](), voices: newTable[besedka.AccountID, Voice](),
+		limits: DefaultLimits,
+		stage:  newTable[besedka.AccountID, Place](), voices: newTable[besedka.AccountID, Voice](),
 		hands: newTable[besedka.AccountID, Hand](), invited: newTable[besedka.AccountID, StageInvitation](),
 		removals: newTable[besedka.ParticipantID, Removal](), picks: newTable[besedka.AccountID, Pick](),
 		seats: newTable[besedka.ParticipantID, Seat](), barred: newTable[besedka.ParticipantID, barring](),
@@ -303,10 +305,13 @@ func (s *State) tellAccount(account besedka.AccountID, kind string, data fields)
 	s.out.facts = append(s.out.facts, fact{account: account, kind: kind, data: data})
 }
 
+// kindMuteChanged says how a microphone is shown.
+const kindMuteChanged = "mute_changed"
+
 // noticeMute announces how the participant's microphone is shown.
 func (s *State) noticeMute(who besedka.ParticipantID) {
 	seat := s.seats.rows[who]
-	s.out.notices = append(s.out.notices, notice{"mute_changed",
+	s.out.notices = append(s.out.notices, notice{kindMuteChanged,
 		fields{"account": who, "muted": seat.shownMuted()}})
 }
 

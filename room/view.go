@@ -10,8 +10,7 @@ import (
 
 // Bounds of a view.
 const (
-	maxAudienceShown = 500
-	maxQueueShown    = 500
+	maxQueueShown = 500
 )
 
 // View is a room as one participant may see it: the JSON of GET /rooms/{room}.
@@ -27,7 +26,10 @@ type View struct {
 	Seq           int64          `json:"seq"`
 	Counts        Counts         `json:"counts"`
 
-	Participants []Participant `json:"participants"`
+	// A large room shows a part of its audience.
+	Participants   []Participant `json:"participants" doc:"The stage; then the audience, all of it up to 200, else people I follow, people followed by the speakers, and some others."`
+	AudienceShown  int           `json:"audience_shown" doc:"How many of the participants are in the audience."`
+	RefetchAfterMS int64         `json:"refetch_after_ms" doc:"When others change the room, ask for it again at a random moment within this time."`
 
 	// For moderators only; absent for others.
 	Queue    []QueuedHand        `json:"queue,omitzero"`
@@ -43,6 +45,7 @@ type Counts struct {
 	OnStage  int `json:"on_stage"`
 	Audience int `json:"audience"` // with an account
 	Guests   int `json:"guests"`
+	Overflow int `json:"overflow" doc:"Who listens to a full room, guests among them: counted only."`
 }
 
 // Participant is somebody shown in a room. Guests are counted, not shown.
@@ -91,6 +94,7 @@ type Me struct {
 	HeirOffer       bool                  `json:"heir_offer"`
 	Muted           bool                  `json:"muted"`
 	Silenced        bool                  `json:"silenced"`
+	Overflow        bool                  `json:"overflow" doc:"I listen to a full room and am only counted. Entering again takes a place in the audience when there is one."`
 }
 
 // OwnHand is the viewer's raised hand and its place in the queue, from 1.
@@ -107,13 +111,13 @@ type OwnInvitation struct {
 
 // counts says how many are here.
 func (s *State) counts() Counts {
-	c := Counts{All: len(s.seats.rows), Guests: s.guests}
+	c := Counts{All: len(s.seats.rows), Guests: s.guests, Overflow: s.overflow}
 	for account := range s.stage.rows {
 		if s.seats.has(account.Participant()) {
 			c.OnStage++
 		}
 	}
-	c.Audience = c.All - c.OnStage - c.Guests
+	c.Audience = c.All - c.OnStage - c.Guests - c.Overflow
 	return c
 }
 
@@ -147,8 +151,10 @@ func (s *State) view(a Actor, crowd *crowd, mine []besedka.AccountID, now time.T
 	}
 	shown := s.stageOrder()
 	if !a.Who.IsGuest() {
-		shown = append(shown, s.audienceOrder(a, crowd, mine)...)
+		audience := s.roster(a, crowd, mine, now)
+		shown, v.AudienceShown = append(shown, audience...), len(audience)
 	}
+	v.RefetchAfterMS = v.Counts.refetchAfter().Milliseconds()
 	v.Participants = make([]Participant, 0, len(shown))
 	for _, account := range shown {
 		v.Participants = append(v.Participants, s.participant(account, crowd))
@@ -181,7 +187,7 @@ func (s *State) me(who besedka.ParticipantID) Me {
 	}
 	role := s.Role(who)
 	account := who.Account()
-	m.Role, m.Seated = &role, true
+	m.Role, m.Seated, m.Overflow = &role, true, seat.Overflow
 	m.Muted, m.Silenced = seat.shownMuted(), s.voices.rows[account].SilencedBy != ""
 	m.HeirOffer = account != "" && s.vigil.Offered == account
 	if hand, up := s.hands.get(account); up {

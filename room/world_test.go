@@ -133,6 +133,10 @@ func (b *board) Announce(_ besedka.RoomID, kind string, _ any, _ []besedka.Parti
 	b.told[kind]++
 }
 
+func (b *board) AnnounceLatest(room besedka.RoomID, kind, _ string, data any) {
+	b.Announce(room, kind, data, nil)
+}
+
 func (b *board) HallwayChanged() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -215,6 +219,7 @@ type world struct {
 	graph   *graph
 	clock   *dbtest.Clock
 	journal string // the file, or ""
+	limits  Limits
 }
 
 func newWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *world {
@@ -229,7 +234,7 @@ func (w *world) start() {
 	w.t.Helper()
 	w.gate = newGate()
 	w.service = New(Deps{DB: w.db, Graph: w.graph, People: everybody, Gate: w.gate, Announce: w.board,
-		Now: w.clock.Now, Random: rand.Reader, Log: dbtest.Log(w.t), Journal: w.journal})
+		Now: w.clock.Now, Random: rand.Reader, Log: dbtest.Log(w.t), Journal: w.journal, Limits: w.limits})
 	w.gate.service = w.service
 	if err := w.service.Recover(context.Background()); err != nil {
 		w.t.Fatal(err)
@@ -381,4 +386,11 @@ func (f *failing) load(ctx context.Context, room besedka.RoomID) (*State, int64,
 		return nil, 0, 0, db.ErrUnavailable
 	}
 	return f.rows.load(ctx, room)
+}
+
+// oneWorld is a world on SQLite, for what the database has no part in.
+func oneWorld(t *testing.T) *world {
+	t.Helper()
+	clock := dbtest.NewClock()
+	return newWorld(t, dbtest.Store{Dir: t.TempDir()}.Open(t, clock.Now), clock)
 }
