@@ -35,4 +35,5 @@ var (
 	ErrHandsInvalid     = besedka.NewError(besedka.Invalid, "hands_invalid")
 	ErrRoleInvalid      = besedka.NewError(besedka.Invalid, "role_invalid")
 	ErrReasonInvalid    = besedka.NewError(besedka.Invalid, "reason_invalid")
+	ErrQueryInvalid     = besedka.NewError(besedka.Invalid, "query_invalid")
 )

@@ -13,6 +13,9 @@ type Limits struct {
 	Overflow  int // who listen when the audience is full
 }
 
+// NoOverflow as a limit is none at all.
+const NoOverflow = -1
+
 // DefaultLimits are those of an instance that was told nothing else.
 var DefaultLimits = Limits{Listeners: 5000, OnStage: 100, Overflow: 20_000}
 

@@ -24,6 +24,7 @@ type limits struct {
 	media      *budget // WHIP and WHEP offers by one credential (RFC 9725 section 5)
 	tests      *budget // connection tests begun by one credential
 	profiles   *budget // profiles read by one credential: a scraper's harvest
+	searches   *budget // searches among the people of a room by one credential
 	stranger   *budget // what may be asked without signing in, by address
 	entrance   *budget // passwords, invitations and guests' tokens, by address
 	guess      *budget // credentials that do not exist, by address
@@ -35,6 +36,7 @@ func newLimits(now func() time.Time) *limits {
 		media:      newBudget(now, 10, 20),
 		tests:      newBudget(now, 1.0/5, 6),
 		profiles:   newBudget(now, 1.0/20, 300),
+		searches:   newBudget(now, 2, 30),
 		stranger:   newBudget(now, 50, 200),
 		entrance:   newBudget(now, 5, 100),
 		guess:      newBudget(now, 10, 200),

@@ -86,8 +86,19 @@ func (s *Server) endRoom(ctx context.Context, in *roomInput) (*nothing, error) {
 	return done(s.Rooms.End(ctx, in.Room, actorOf(ctx)))
 }
 
-func (s *Server) enter(ctx context.Context, in *roomInput) (*out[*room.View], error) {
-	err := s.Rooms.Enter(ctx, in.Room, actorOf(ctx))
+type enterInput struct {
+	Room besedka.RoomID `path:"room"`
+	Body *struct {
+		Overflow bool `json:"overflow,omitempty" doc:"If the audience is full, listen all the same: heard one way, counted, shown to nobody."`
+	}
+}
+
+func (s *Server) enter(ctx context.Context, in *enterInput) (*out[*room.View], error) {
+	var how room.Entry
+	if in.Body != nil {
+		how = room.Entry{Overflow: in.Body.Overflow}
+	}
+	err := s.Rooms.EnterBy(ctx, in.Room, actorOf(ctx), how)
 	if err == nil {
 		err = s.seated(ctx, in.Room)
 	}

@@ -51,6 +51,7 @@ func (s *Server) routes() {
 
 	on(s, byMembers, "POST /rooms", 201, "open-room", "Open a room as its host", s.openRoom)
 	on(s, byGuests, "GET /rooms/{room}", 200, "room", "A room as I may see it", s.viewRoom)
+	on(s, byMembers, "GET /rooms/{room}/people", 200, "room-people", "Everybody in a room, or whom a search finds", s.roomPeople)
 	on(s, byMembers, "PATCH /rooms/{room}", 200, "change-room", "Change title or hand setting", s.changeRoom)
 	on(s, byMembers, "DELETE /rooms/{room}", 204, "end-room", "End the room", s.endRoom)
 	on(s, byGuests, "PUT /rooms/{room}/seat", 200, "enter", "Enter", s.enter)
@@ -134,6 +135,9 @@ type router struct{ *Server }
 // HandleFunc registers a handler.
 func (t router) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
 	ids := pathNames(pattern)
+	if largeAnswers[pattern] {
+		h = compressed(h)
+	}
 	t.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range ids {
 			if !validID(r.PathValue(name)) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"besedka/room"
 	"besedka/web"
 )
 
@@ -26,7 +27,27 @@ type serveCommand struct {
 	Metrics      string         `default:"127.0.0.1:9464" env:"BESEDKA_METRICS" help:"Address of Prometheus metrics; empty for none."`
 	TrustedProxy []netip.Prefix `env:"BESEDKA_TRUSTED_PROXY" help:"Networks of proxies whose X-Forwarded-For is believed."`
 	LongPackets  int            `default:"50" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which the audience gets fewer, longer packets (40 ms of delay); -1 for never."`
-	NoGuests     bool           `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
+	roomSize
+	NoGuests bool `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
+}
+
+// roomSize bounds rooms.
+type roomSize struct {
+	Listeners int `name:"room-listeners" default:"5000" env:"BESEDKA_ROOM_LISTENERS" help:"Listeners in the audience of one room."`
+	OnStage   int `name:"room-stage" default:"100" env:"BESEDKA_ROOM_STAGE" help:"People on one stage."`
+	Overflow  int `name:"room-overflow" default:"20000" env:"BESEDKA_ROOM_OVERFLOW" help:"People who may listen to a full room besides."`
+}
+
+// limits are the bounds as rooms know them.
+func (r roomSize) limits() (room.Limits, error) {
+	if r.Listeners < 1 || r.OnStage < 2 || r.Overflow < 0 || max(r.Listeners, r.OnStage, r.Overflow) > 1_000_000 {
+		return room.Limits{}, errors.New("--room-listeners must be at least 1, --room-stage at least 2, --room-overflow at least 0")
+	}
+	limits := room.Limits{Listeners: r.Listeners, OnStage: r.OnStage, Overflow: r.Overflow}
+	if r.Overflow == 0 {
+		limits.Overflow = room.NoOverflow
+	}
+	return limits, nil
 }
 
 // shutdownGrace bounds how long requests under way may take when the server stops.

@@ -85,8 +85,12 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err = p.openRelay(c, advertise, log); err != nil {
 		return nil, err
 	}
+	limits, err := c.limits()
+	if err != nil {
+		return nil, err
+	}
 	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Announce: p.live,
-		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile)})
+		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile), Limits: limits})
 	p.accounts.OnRevoke(p.revoked)
 	if err = p.rooms.Recover(ctx); err != nil {
 		return nil, err
