@@ -173,6 +173,8 @@ export const en = {
   listen_hint: 'Your browser wants a tap before it plays sound.',
   reconnecting: 'Reconnecting…',
   reconnecting_text: 'Your place, role and hand are kept for a minute.',
+  server_full: 'The room is as full as this server can carry.',
+  server_full_text: { one: 'Trying again in {count} second.', other: 'Trying again in {count} seconds.' },
   offline_text: 'No connection. We go on trying.',
   connecting: 'Connecting…',
   back_to_room: 'Back to {title}',

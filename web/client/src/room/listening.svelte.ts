@@ -12,6 +12,8 @@ const audienceTarget = 80
 
 export class Listening {
   state = $state<LinkState>('idle')
+  /** The server is full: in so many seconds it is asked again. 0 if it is not, as far as is known. */
+  fullFor = $state(0)
   private readonly link: MediaLink
   private isExpecting = true
   private isOnStage = false
@@ -26,7 +28,11 @@ export class Listening {
       prepare: (connection) => this.prepare(connection),
       connected: (connection) => play(connection, output),
       mayReturn,
-      changed: (state) => (this.state = state),
+      changed: (state) => {
+        this.state = state
+        if (state !== 'lost') this.fullFor = 0
+      },
+      full: (pause) => (this.fullFor = Math.ceil(pause / 1000)),
       refused,
     })
     this.start = () => this.link.start()

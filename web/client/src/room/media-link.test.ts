@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Client } from '../api/client'
+import { type Client, Problem } from '../api/client'
 import { MediaLink } from './media-link'
 
 /** A connection that comes up only when told. */
@@ -55,6 +55,27 @@ describe('a link', () => {
   afterEach(() => {
     vi.useRealTimers()
     vi.unstubAllGlobals()
+  })
+
+  it('asks a full server again when it says, and not earlier, and tells how long that is', async () => {
+    const states: string[] = []
+    const pauses: number[] = []
+    let isFull = true
+    const send = vi.fn(() => (isFull ? Promise.reject(new Problem(503, 'media_busy', '', 5)) : Promise.resolve(new Response('v=0', { headers: { Location: '/x' } }))))
+    const client = { headers: () => ({}), send } as unknown as Client
+    const made = new MediaLink({ client, endpoint: '/rooms/r/whep', direction: 'down', prepare: () => {}, changed: (state) => states.push(state), full: (pause) => pauses.push(pause), refused: () => {} })
+    made.start()
+    await vi.advanceTimersByTimeAsync(4900)
+    expect(send).toHaveBeenCalledTimes(1)
+    expect(pauses).toHaveLength(1)
+    expect(pauses[0]).toBeGreaterThanOrEqual(5000)
+    expect(pauses[0]).toBeLessThanOrEqual(7500)
+    isFull = false
+    await vi.advanceTimersByTimeAsync(2700)
+    expect(send).toHaveBeenCalledTimes(2)
+    last().become('connected')
+    expect(states).toEqual(['connecting', 'lost', 'live'])
+    made.stop()
   })
 
   it('asks for no relay while the direct ways work', async () => {

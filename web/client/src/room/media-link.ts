@@ -20,6 +20,8 @@ const connectLimit = 8000
 const directLimit = 3000
 /** The server's word on a session is waited for so long. */
 const askLimit = 2000
+/** When a server that is full does not say when to ask again, in seconds. */
+const defaultPause = 5
 /** The server sent, or heard, this much later than we saw it: the path is lost. Longer than any pause between packets of silence. */
 const pathLimit = 500
 
@@ -42,6 +44,8 @@ export interface LinkOptions {
   /** Changes the offer before it is used. */
   shape?(sdp: string): string
   changed(state: LinkState): void
+  /** The server carries as many people as it can; it is asked again after so many milliseconds. */
+  full?(pause: number): void
   /** The server refuses; the link has stopped. */
   refused(problem: Problem): void
 }
@@ -274,7 +278,18 @@ export class MediaLink {
       this.options.refused(error)
       return
     }
-    this.lose()
+    if (error instanceof Problem && error.code === 'media_busy') this.comeBack(error.retryAfterSeconds ?? defaultPause)
+    else {
+      this.options.full?.(0)
+      this.lose()
+    }
+  }
+
+  /** Asks again when the server says, and up to half as long later: those whom it sent away must not come back all at once. */
+  private comeBack(seconds: number): void {
+    const pause = seconds * 1000 * (1 + Math.random() / 2)
+    this.again(pause)
+    this.options.full?.(pause)
   }
 
   private lose(): void {
