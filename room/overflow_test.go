@@ -53,7 +53,7 @@ func TestOverflowIsForAFullRoomOnly(t *testing.T) {
 func TestOverflowIsOneWay(t *testing.T) {
 	sc := small(t)
 	sc.must(sc.enter(actor("late"), Entry{Overflow: true}, false, sc.tick()))
-	sc.refused(sc.RaiseHand("late", "", false, sc.tick()), ErrInOverflow)
+	sc.refused(sc.LowerHand("late"), ErrInOverflow)
 	sc.refused(sc.AcceptStage("late", sc.tick()), ErrInOverflow)
 	sc.refused(sc.Pick(Person{ID: "late"}, "friend", sc.tick()), ErrInOverflow)
 	sc.refused(sc.SetRole("late", "late", besedka.RoleSpeaker, sc.tick()), ErrInOverflow)
@@ -103,7 +103,8 @@ func TestRoomAndStageAreBounded(t *testing.T) {
 		sc.takeStage(besedka.AccountID(fmt.Sprint("x", i)), besedka.RoleSpeaker, sc.tick())
 	}
 	sc.settle()
-	sc.must(sc.RaiseHand("x4000", "", false, sc.tick()))
+	sc.hands.put("x4000", Hand{Number: 1})
+	sc.settle()
 	_, err := sc.InviteToStage("host", "x4000", sc.tick())
 	sc.refused(err, ErrStageFull)
 }
