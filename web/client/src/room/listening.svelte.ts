@@ -18,7 +18,8 @@ export class Listening {
   private isExpecting = true
   private isOnStage = false
 
-  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void) {
+  /** `lost` is called when the way is lost: then the way up is to be doubted too. */
+  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void, lost: () => void) {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
@@ -30,7 +31,8 @@ export class Listening {
       mayReturn,
       changed: (state) => {
         this.state = state
-        if (state !== 'lost') this.fullFor = 0
+        if (state === 'lost') lost()
+        else this.fullFor = 0
       },
       full: (pause) => (this.fullFor = Math.ceil(pause / 1000)),
       refused,

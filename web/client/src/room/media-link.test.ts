@@ -6,8 +6,7 @@ import { MediaLink } from './media-link'
 class Connection extends EventTarget {
   static made: Connection[] = []
   connectionState: RTCPeerConnectionState = 'new'
-  localDescription = { type: 'offer', sdp: 'v=0\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\n' }
-  iceGatheringState: RTCIceGatheringState = 'complete'
+  localDescription = { type: 'offer', sdp: 'v=0\n' } // it knows no address of its own
 
   constructor(readonly configuration: RTCConfiguration) {
     super()
@@ -198,19 +197,13 @@ describe('a link', () => {
       expect(states).toEqual(['connecting', 'live'])
     })
 
-    it('and is lost waits with the offer until the browser has an address', async () => {
+    it('and is lost does not wait with the offer until the browser has an address', async () => {
       answer = () => age(20)
       const { states } = await flowing()
-      const addressed = Connection.prototype.setLocalDescription
-      Connection.prototype.setLocalDescription = function (this: Connection) {
-        this.localDescription.sdp = 'v=0\n'
-        return Promise.resolve()
-      }
-      await vi.advanceTimersByTimeAsync(2000)
-      expect(posted).toHaveBeenCalledTimes(1)
-      Connection.prototype.setLocalDescription = addressed
-      await vi.advanceTimersByTimeAsync(250)
+      await vi.advanceTimersByTimeAsync(1200)
       expect(posted).toHaveBeenCalledTimes(2)
+      await vi.advanceTimersByTimeAsync(2200) // the browser may be blind for so long
+      expect(Connection.made).toHaveLength(2)
       last().become('connected')
       expect(states).toEqual(['connecting', 'live', 'lost', 'live'])
     })

@@ -57,24 +57,10 @@ export interface LinkOptions {
 const quietLimits = { down: [900, 2500], up: [1500, 2700] }
 
 /**
- * A browser that has just changed networks may not know its new address for seconds, and until then finds none to be reached at:
- * it is asked again after so many milliseconds, and so many times before that is taken for being offline.
+ * A browser that may list the machine's addresses learns of a new one only seconds after it has changed networks. The server needs none
+ * of them, so the new session is asked for meanwhile: but that time counts against nobody's firewall.
  */
-const lookAgain = 200
-const looks = 20
-
-/** Whether the browser finds an address of its own. Those of TCP prove nothing: no socket stands behind them (RFC 6544, port 9). */
-function hasAddress(connection: RTCPeerConnection): Promise<boolean> {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (/^a=candidate:\S+ 1 udp /im.test(connection.localDescription?.sdp ?? '')) resolve(true)
-      else if (connection.iceGatheringState === 'complete') resolve(false)
-    }
-    connection.addEventListener('icecandidate', look)
-    connection.addEventListener('icegatheringstatechange', look)
-    look()
-  })
-}
+const blindFor = 2000
 
 /** A session that is no longer heard of. */
 interface Former {
@@ -94,7 +80,6 @@ export class MediaLink {
   private etag: string | null = null
   private isRelayed = false
   private attempt = 0
-  private looked = 0
   private notBefore = 0
   private generation = 0
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -206,14 +191,14 @@ export class MediaLink {
     const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers })
     this.connection = connection
     connection.addEventListener('connectionstatechange', () => isCurrent() && this.follow(connection))
-    this.timer = iceServers.length > 0 ? setTimeout(() => isCurrent() && this.lose(), connectLimit) : setTimeout(() => isCurrent() && void this.resort(), directLimit)
+    const limit = (iceServers.length > 0 ? connectLimit : directLimit) + (this.former ? blindFor : 0)
+    this.timer = setTimeout(() => isCurrent() && (iceServers.length > 0 ? this.lose() : void this.resort()), limit)
     try {
       this.options.prepare(connection)
       const offer = await connection.createOffer()
       const sdp = this.options.shape?.(offer.sdp ?? '') ?? offer.sdp ?? ''
       if (!isCurrent()) return
       await connection.setLocalDescription({ type: 'offer', sdp })
-      if (this.state === 'lost' && !(await hasAddress(connection)) && isCurrent()) return this.lookLater()
       if (!isCurrent()) return
       const answer = await this.options.client.send('POST', this.options.endpoint, { sdp, headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' } })
       const location = answer.headers.get('Location')
@@ -249,7 +234,7 @@ export class MediaLink {
     switch (connection.connectionState) {
       case 'connected':
         clearTimeout(this.timer)
-        this.attempt = this.looked = 0
+        this.attempt = 0
         if (this.state === 'live') break // it was away, and has healed
         this.watch.follow(connection)
         this.options.connected?.(connection)
@@ -295,12 +280,6 @@ export class MediaLink {
   private lose(): void {
     if (this.state !== 'live') this.isRelayed = false
     this.again(Math.max(backoff(this.attempt++), this.notBefore - performance.now()))
-  }
-
-  private lookLater(): void {
-    if (this.looked++ >= looks) return this.lose()
-    this.drop()
-    this.timer = setTimeout(() => void this.connect(), lookAgain)
   }
 
   private again(pause: number): void {

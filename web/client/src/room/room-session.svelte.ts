@@ -74,7 +74,7 @@ export class RoomSession {
     this.room = room
     this.self = options.self
     this.calls = roomCalls(client, room)
-    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem))
+    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => void this.speaking.verify())
     this.speaking = new Speaking({
       client,
       room,
