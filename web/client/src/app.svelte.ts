@@ -49,7 +49,7 @@ export class App {
   constructor(token: string | null = null) {
     this.client = new Client(token)
     this.calls = accountCalls(this.client)
-    this.hallway = new Hallway(() => this.calls.hallway())
+    this.hallway = new Hallway((withBlocked) => this.calls.hallway(withBlocked))
     this.live = new Live(this.client, {
       event: (event) => this.event(event),
       connected: (isConnected) => this.session?.streamConnected(isConnected),
@@ -109,14 +109,14 @@ export class App {
   }
 
   /** Enters a room, leaving the one before quietly. Asks first if the seat is on another device. Call within a tap, if there was one. */
-  enter(room: string): void {
+  enter(room: string, way: { overflow?: true; speaker_link?: string } = {}): void {
     const me = this.me
     if (!me || (this.session?.room === room && isAlive(this.session))) return
     if (!this.isGuest && !this.session && me.room && !me.seat_here) {
       this.elsewhere = { room: me.room, where: 'device', wanted: room }
       return
     }
-    this.takeSeat(room, (session) => session.enter())
+    this.takeSeat(room, (session) => session.enter(way))
   }
 
   /** The answer to "Continue here?". */

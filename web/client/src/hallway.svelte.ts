@@ -27,7 +27,29 @@ export class Hallway {
   private dirty = false
   private isWatched = false
 
-  constructor(private readonly fetchCards: () => Promise<Card[]>) {}
+  /** How many rooms are not shown because somebody whom the person blocked is on stage there; `withBlocked` shows them all the same. */
+  blocked = $state(0)
+  withBlocked = $state(false)
+
+  constructor(private readonly fetchHallway: (withBlocked: boolean) => Promise<{ rooms: Card[]; hidden: { blocked: number } }>) {}
+
+  showBlocked(): Promise<void> {
+    this.withBlocked = true
+    return this.refresh()
+  }
+
+  /** Takes a card away at once; the returned function puts it back. */
+  hide(room: string): () => void {
+    const before = this.cards
+    this.cards = before?.filter((card) => card.id !== room) ?? null
+    return () => (this.cards = before)
+  }
+
+  private async fetchCards(): Promise<Card[]> {
+    const { rooms, hidden } = await this.fetchHallway(this.withBlocked)
+    this.blocked = this.withBlocked ? 0 : (hidden?.blocked ?? 0)
+    return rooms
+  }
 
   /** The person looks at the hallway: shows it in its present order, and keeps it fresh until the returned function is called. */
   watch(): () => void {

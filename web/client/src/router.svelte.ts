@@ -10,6 +10,7 @@ export type Route =
   | { page: 'settings' }
   | { page: 'connection' }
   | { page: 'listen'; room: string }
+  | { page: 'speak'; room: string }
   | { page: 'nothing' }
 
 /** Reads an address. Unknown ones are `nothing`. */
@@ -21,6 +22,7 @@ export function routeOf(path: string): Route {
     if (first === 'join') return { page: 'join', code: second }
     if (first === 'rooms') return { page: 'room', room: second }
     if (first === 'listen') return { page: 'listen', room: second }
+    if (first === 'speak') return { page: 'speak', room: second }
   }
   if (parts.length === 1 && first) {
     if (first.startsWith('@') && first.length > 1) return { page: 'profile', username: first.slice(1) }

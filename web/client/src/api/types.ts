@@ -5,7 +5,13 @@
 
 export type Role = 'host' | 'moderator' | 'speaker' | 'listener'
 export type Kind = 'open' | 'social' | 'closed'
-export type HandsSetting = 'everyone' | 'followed' | 'off'
+export type HandsSetting = 'everyone' | 'followed' | 'not_spoken' | 'off'
+/** What may be done with the words that are said in a room. */
+export type Attribution = 'on_record' | 'background' | 'chatham_house' | 'off_record'
+/** Who of those with a raised hand is next. */
+export type QueueRule = 'first_come' | 'least_airtime' | 'first_timers' | 'alternate' | 'lot'
+export type Reaction = 'clap' | 'heart' | 'laugh' | 'hundred' | 'think'
+export type ChatMode = 'everyone' | 'followers' | 'off'
 export type RemovalReason = 'spam' | 'harassment' | 'hate' | 'noise' | 'impersonation' | 'off_topic' | 'other'
 
 export interface Person {
@@ -92,6 +98,9 @@ export interface Card {
   faces: CardFace[]
   counts: { all: number; on_stage: number }
   guests_allowed: boolean
+  language: string
+  attribution: Attribution
+  blocked_on_stage?: boolean
 }
 
 export interface Participant {
@@ -109,6 +118,8 @@ export interface Participant {
   /** Of moderators: who made them one, and may take it back. */
   appointed_by?: string
   followed_by_speakers?: boolean
+  /** Seconds spoken in this room. */
+  airtime?: number
 }
 
 export interface Hand {
@@ -119,6 +130,7 @@ export interface Hand {
   note: string
   raised_at: string
   followed_by_speakers: boolean
+  group?: string
 }
 
 export interface Removal {
@@ -137,6 +149,9 @@ export interface OwnState {
   heir_offer: boolean
   muted: boolean
   silenced: boolean
+  last_moderator: boolean
+  overflow: boolean
+  blocked_on_stage: Person[]
 }
 
 export interface RoomView {
@@ -150,6 +165,14 @@ export interface RoomView {
   hands: HandsSetting
   seq: number
   counts: { all: number; on_stage: number; audience: number; guests: number }
+  language: string
+  attribution: Attribution
+  attribution_change: AttributionChange | null
+  visibility_change: VisibilityChange | null
+  queue_rule: QueueRule
+  stage_reactions: boolean
+  timer: Timer | null
+  audience_shown: number
   participants: Participant[]
   queue?: Hand[]
   invited?: string[]
@@ -157,9 +180,63 @@ export interface RoomView {
   me: OwnState
 }
 
+/** The room is about to be opened wider; anybody who moderates may stop it until then. */
+export interface VisibilityChange {
+  to: Kind
+  by: Person
+  at: string
+}
+
+/** The host asks everyone on stage whether their words may be used otherwise. */
+export interface AttributionChange {
+  to: Attribution
+  by: Person
+  agreed: string[]
+  waiting: string[]
+}
+
+/** Somebody's turn on stage, limited. */
+export interface Timer {
+  account: string
+  seconds: number
+  started_at: string
+  by: Person
+}
+
+/** What a moderator did. The target is named to moderators only. */
+export interface LogEntry {
+  at: string
+  by: Person
+  action: string
+  target: Person | null
+  detail: string
+}
+
+export interface SuggestedSpeaker {
+  person: Person
+  why: string[]
+}
+
+export interface Invitable {
+  person: Person
+  in_room: boolean
+  pinged: boolean
+}
+
+export interface SpeakerLink {
+  id: string
+  by: Person
+  expires_at: string
+  used_by: Person | null
+}
+
 export interface NewRoom {
   title?: string
   kind: Kind
+  language?: string
+  attribution?: Attribution
+  queue_rule?: QueueRule
+  chat?: ChatMode
   guests_allowed?: boolean
   invite?: string[]
 }

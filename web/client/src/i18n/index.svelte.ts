@@ -80,6 +80,20 @@ export function ago(time: string, now: number = Date.now()): string {
   return relative.format(-Math.floor(seconds / 86400), 'day')
 }
 
+/** A time of today as people write it. */
+export function until(time: string): string {
+  return new Intl.DateTimeFormat(words.language, { timeStyle: 'short' }).format(new Date(time))
+}
+
+/** What a language is called, in the language of the page; its code if nobody knows. */
+export function languageName(code: string): string {
+  try {
+    return new Intl.DisplayNames(words.language, { type: 'language' }).of(code) ?? code
+  } catch {
+    return code
+  }
+}
+
 /** A span as a clock shows it: 0:07, 12:30, 1:02:03. */
 export function span(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000))

@@ -11,9 +11,9 @@ function person(account: string, role: Role, more: Partial<Participant> = {}): P
 
 function view(participants: Participant[], me: Partial<RoomView['me']> = {}, more: Partial<RoomView> = {}): RoomView {
   return {
-    id: 'r', title: '', kind: 'open', host: { id: 'h', username: 'h', name: 'h' }, started_at: '', ended_at: null, guests_allowed: false, hands: 'everyone', seq: 5,
+    id: 'r', title: '', kind: 'open', host: { id: 'h', username: 'h', name: 'h' }, started_at: '', ended_at: null, language: 'en', attribution: 'off_record', attribution_change: null, visibility_change: null, queue_rule: 'first_come', stage_reactions: false, timer: null, audience_shown: 0,  guests_allowed: false, hands: 'everyone', seq: 5,
     counts: { all: participants.length, on_stage: 1, audience: 1, guests: 0 }, participants, ...more,
-    me: { participant: 'me', role: 'listener', seated: true, hand: null, stage_invitation: null, heir_offer: false, muted: false, silenced: false, ...me },
+    me: { participant: 'me', role: 'listener', seated: true, hand: null, stage_invitation: null, heir_offer: false, last_moderator: false, overflow: false, blocked_on_stage: [], muted: false, silenced: false, ...me },
   }
 }
 
@@ -83,13 +83,13 @@ describe('powers', () => {
   it.each([
     ['a listener', 'listener', person('x', 'speaker'), []],
     ['a speaker', 'speaker', person('x', 'listener'), []],
-    ['a moderator over the host', 'moderator', person('x', 'host'), ['mute_person']],
-    ['a moderator over another moderator', 'moderator', person('x', 'moderator'), ['mute_person', 'silence']],
-    ['a moderator over one they appointed', 'moderator', person('x', 'moderator', { muted: true, appointed_by: 'me' }), ['silence', 'unmake_moderator', 'move_to_audience', 'remove_person']],
-    ['a moderator over a silenced speaker', 'moderator', person('x', 'speaker', { silenced: true, muted: true }), ['lift_silence', 'make_moderator', 'move_to_audience', 'remove_person']],
+    ['a moderator over the host', 'moderator', person('x', 'host'), ['mute_person', 'set_timer']],
+    ['a moderator over another moderator', 'moderator', person('x', 'moderator'), ['mute_person', 'silence', 'set_timer']],
+    ['a moderator over one they appointed', 'moderator', person('x', 'moderator', { muted: true, appointed_by: 'me' }), ['silence', 'set_timer', 'unmake_moderator', 'move_to_audience', 'remove_person']],
+    ['a moderator over a silenced speaker', 'moderator', person('x', 'speaker', { silenced: true, muted: true }), ['lift_silence', 'set_timer', 'make_moderator', 'move_to_audience', 'remove_person']],
     ['a moderator over a listener', 'moderator', person('x', 'listener'), ['invite_to_stage', 'remove_person']],
-    ['the host over a speaker who is away', 'host', person('x', 'speaker', { connected: false, muted: true }), ['silence', 'make_moderator', 'move_to_audience', 'remove_person']],
-    ['the host over a moderator', 'host', person('x', 'moderator', { muted: true }), ['silence', 'unmake_moderator', 'hand_over_host', 'move_to_audience', 'remove_person']],
+    ['the host over a speaker who is away', 'host', person('x', 'speaker', { connected: false, muted: true }), ['silence', 'set_timer', 'make_moderator', 'move_to_audience', 'remove_person']],
+    ['the host over a moderator', 'host', person('x', 'moderator', { muted: true }), ['silence', 'set_timer', 'unmake_moderator', 'hand_over_host', 'move_to_audience', 'remove_person']],
   ] as const)('of %s', (_, role, target, wanted) => {
     expect(powersOver({ account: 'me', role }, target)).toEqual(wanted)
   })

@@ -1,5 +1,5 @@
 /** What an event of the room changes in the view that we hold, before the server is asked again. Pure. */
-import type { HandsSetting, LiveEvent, Participant, Role, RoomView } from '../api/types'
+import type { Attribution, HandsSetting, Kind, LiveEvent, Participant, QueueRule, Role, RoomView } from '../api/types'
 
 /** How soon the view must be fetched again: not at all; when there is time; soon; at once. */
 export type Urgency = 'no' | 'calm' | 'soon' | 'now'
@@ -71,12 +71,30 @@ const changes: Record<string, Change> = {
     view: { ...view, ...(view.invited ? { invited: view.invited.filter((id) => id !== context.account) } : {}) },
     refetch: 'no',
   }),
+  visibility_changing: (view) => ({ view, refetch: 'now' }),
+  visibility_kept: (view) => ({ view: { ...view, visibility_change: null }, refetch: 'no' }),
+  visibility_changed: (view, { event }) => ({ view: { ...view, visibility_change: null, kind: event.data.kind as Kind }, refetch: 'soon' }),
+  attribution_asked: (view) => ({ view, refetch: 'now' }),
+  attribution_agreed: (view, { account }) => ({ view: agreed(view, account), refetch: 'no' }),
+  attribution_refused: (view) => ({ view: { ...view, attribution_change: null }, refetch: 'no' }),
+  attribution_changed: (view, { event }) => ({ view: { ...view, attribution_change: null, attribution: (event.data.attribution ?? event.data.to) as Attribution }, refetch: 'soon' }),
+  queue_rule_set: (view, { event }) => ({ view: { ...view, queue_rule: (event.data.rule ?? view.queue_rule) as QueueRule }, refetch: 'soon' }),
+  stage_reactions_set: (view) => ({ view, refetch: 'soon' }),
+  timer_set: (view) => ({ view, refetch: 'now' }),
+  timer_cleared: (view) => ({ view: { ...view, timer: null }, refetch: 'no' }),
+  timer_over: (view) => ({ view: { ...view, timer: null }, refetch: 'no' }),
   silenced: (view, context) => ({ view: withOwn(withPerson(view, context.account, { silenced: true, muted: true }), context, { silenced: true, muted: true }), refetch: 'no' }),
   silence_lifted: (view, context) => ({ view: withOwn(withPerson(view, context.account, { silenced: false }), context, { silenced: false }), refetch: 'no' }),
   removed: (view, { account }) => ({ view: { ...view, participants: view.participants.filter((person) => person.account !== account) }, refetch: 'soon' }),
   removal_undone: (view) => ({ view, refetch: 'soon' }),
   heir_offered: (view, context) => ({ view: context.isSelf ? { ...view, me: { ...view.me, heir_offer: true } } : view, refetch: 'no' }),
   room_ended: (view, { event }) => ({ view: { ...view, ended_at: event.at ?? new Date().toISOString() }, refetch: 'no' }),
+}
+
+function agreed(view: RoomView, account: string): RoomView {
+  const asked = view.attribution_change
+  if (!asked) return view
+  return { ...view, attribution_change: { ...asked, agreed: [...asked.agreed, account], waiting: asked.waiting.filter((one) => one !== account) } }
 }
 
 function text(value: unknown): string {

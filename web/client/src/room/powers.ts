@@ -4,7 +4,7 @@ import { isModerator, isOnStage } from './circles'
 
 export type Power =
   | 'invite_to_stage' | 'move_to_audience' | 'make_moderator' | 'unmake_moderator'
-  | 'mute_person' | 'silence' | 'lift_silence' | 'hand_over_host' | 'remove_person' | 'step_down'
+  | 'mute_person' | 'silence' | 'lift_silence' | 'hand_over_host' | 'remove_person' | 'step_down' | 'set_timer'
 
 export interface Viewer {
   account: string
@@ -21,6 +21,7 @@ export function powersOver(viewer: Viewer, target: Target): Power[] {
   const isOverTarget = target.role === 'speaker' || (target.role === 'moderator' && (viewer.role === 'host' || target.appointed_by === viewer.account))
   if (!target.muted) powers.push('mute_person')
   if (target.role !== 'host') powers.push(target.silenced ? 'lift_silence' : 'silence')
+  powers.push('set_timer')
   if (target.role === 'speaker') powers.push('make_moderator')
   if (target.role === 'moderator' && isOverTarget) powers.push('unmake_moderator')
   if (viewer.role === 'host' && target.connected) powers.push('hand_over_host')

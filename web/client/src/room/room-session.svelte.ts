@@ -4,13 +4,14 @@
  */
 import { roomCalls, type RoomCalls } from '../api/calls'
 import { type Client, Problem, refusedWith } from '../api/client'
-import type { LiveEvent, Participant, RemovalReason, RoomView } from '../api/types'
+import type { LiveEvent, Participant, Reaction, RemovalReason, RoomView } from '../api/types'
 import { t } from '../i18n/index.svelte'
 import { explain } from '../i18n/problem'
 import type { Notices } from '../toasts.svelte'
 import type { AudioOutput } from './audio-output.svelte'
 import { Listening } from './listening.svelte'
 import { clearMediaSession, showMediaSession } from './media-session'
+import { type Floating, Reactions } from './reactions'
 import { RoomState } from './room-state.svelte'
 import { Speaking } from './speaking.svelte'
 import { tell } from './tell'
@@ -20,7 +21,8 @@ import { Voices } from './voices'
 export type Phase = 'entering' | 'in' | 'left' | 'ended' | 'removed' | 'full' | 'taken' | 'gone' | 'failed'
 
 /** The sheets over a room. */
-export type Sheet = 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end'
+export type Sheet =
+  | 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end' | 'settings' | 'log' | 'share' | 'people' | 'speaker-links' | 'suggested'
 
 const undoTime = 30_000
 const handKnown = 'besedka.hand-known'
@@ -51,6 +53,14 @@ export class RoomSession {
   failure = $state('')
   /** Which sheet of the room is open; the keyboard opens some of them too. */
   sheet = $state<Sheet | null>(null)
+  /** Whose half-sheet is open, and whose turn is being set. */
+  shown = $state.raw<Participant | null>(null)
+  timing = $state<string | null>(null)
+  /** A person whom somebody on stage has blocked waits for a second yes. */
+  confirming = $state<string | null>(null)
+  /** What floats over the faces, and the sums of a large room. */
+  floating = $state.raw<Floating[]>([])
+  sums = $state.raw<[Reaction, number][]>([])
   removalReason = $state<string | null>(null)
   readonly listening: Listening
   readonly speaking: Speaking
@@ -62,12 +72,16 @@ export class RoomSession {
   /** As far as this client can tell; the server decides. */
   mayRaiseHand = $derived.by(() => {
     const view = this.state?.view
-    if (!view || view.hands === 'off') return false
-    return view.hands === 'everyone' || this.state?.person(this.self)?.followed_by_speakers === true
+    if (!view || view.hands === 'off' || view.me.overflow) return false
+    return view.hands !== 'followed' || this.state?.person(this.self)?.followed_by_speakers === true
   })
   /** Just come on stage and not heard yet: the big hint is due. */
   isHinting = $derived.by(() => this.isFresh && this.state?.isOnStage === true && this.speaking.isMuted && !this.speaking.isStarting && !this.speaking.trouble && !this.state.view.me.silenced)
   private wasReconnecting = false
+  private readonly reactions = new Reactions((floating, sums) => {
+    this.floating = floating
+    this.sums = sums
+  })
 
   constructor(private readonly options: SessionOptions) {
     const { client, room } = options
@@ -93,9 +107,9 @@ export class RoomSession {
   }
 
   /** Takes a seat and begins to listen. */
-  async enter(): Promise<void> {
+  async enter(way: { overflow?: true; speaker_link?: string } = {}): Promise<void> {
     try {
-      this.begin(await this.calls.enter())
+      this.begin(await this.calls.enter(way))
     } catch (error) {
       this.refused(error)
     }
@@ -139,6 +153,7 @@ export class RoomSession {
     if (this.phase !== 'in' || !this.state) return
     const before = this.state.view
     if (event.seq && event.seq > 0 && event.topic === 'room' && event.seq <= before.seq) return
+    if (event.kind === 'reactions') return this.reactions.take(event.data)
     this.state.apply(event)
     tell(event, before, this.self, this.options.notices)
     this.follow(event)
@@ -207,13 +222,13 @@ export class RoomSession {
     if (!view || this.state?.isOnStage) return
     if (view.me.hand) void this.lowerHand()
     else if (!this.mayRaiseHand) this.options.notices.show(t(view.hands === 'off' ? 'hands_off_text' : 'hands_followed_text'))
-    else if (localStorage.getItem(handKnown)) void this.raiseHand('')
+    else if (localStorage.getItem(handKnown) && view.queue_rule !== 'alternate') void this.raiseHand('')
     else this.sheet = 'hand'
   }
 
-  raiseHand(note: string): Promise<boolean> {
+  raiseHand(note: string, group = ''): Promise<boolean> {
     return this.attempt(async () => {
-      await this.calls.raiseHand(note)
+      await this.calls.raiseHand(note, group)
       localStorage.setItem(handKnown, '1')
       this.patchHand({ raised_at: new Date().toISOString(), note })
     })
@@ -224,6 +239,20 @@ export class RoomSession {
       await this.calls.lowerHand()
       this.patchHand(null)
     })
+  }
+
+  /** Asks somebody up. If a speaker has blocked them, asks the moderator first; says whether it was done at once. */
+  async inviteToStage(account: string, isConfirmed = false): Promise<boolean> {
+    try {
+      const { on_stage } = await this.calls.inviteToStage(account, isConfirmed)
+      if (!on_stage) this.options.notices.show(t('invited_to_stage'))
+      this.state?.refetch('soon')
+      return true
+    } catch (error) {
+      if (refusedWith(error, 'blocked_on_stage') && !isConfirmed) this.confirming = account
+      else this.options.notices.show(explain(error), { isProblem: true })
+      return false
+    }
   }
 
   acceptStage(): Promise<boolean> {
@@ -302,8 +331,7 @@ export class RoomSession {
 
   private isLastModerator(): boolean {
     const view = this.state?.view
-    if (!view || view.me.role !== 'host' || view.counts.all <= 1) return false
-    return !this.state?.circles.stage.some((person) => person.role === 'moderator' && person.connected)
+    return view !== undefined && view.me.last_moderator && view.counts.all > 1
   }
 
   private take(view: RoomView): void {
@@ -364,6 +392,7 @@ export class RoomSession {
     this.speaking.stop()
     this.listening.stop()
     this.voices.stop()
+    this.reactions.stop()
     this.state?.stop()
     clearMediaSession()
     if (phase === 'ended') this.options.notices.interrupt(t('say_ended'))

@@ -1,7 +1,9 @@
 /** What a person is told when something happens in the room: assertive for their own standing, polite for the rest, silence for joins and leaves. */
 import type { LiveEvent, RoomView } from '../api/types'
-import { t } from '../i18n/index.svelte'
+import { en } from '../i18n/en'
+import { list, t } from '../i18n/index.svelte'
 import type { Notices } from '../toasts.svelte'
+import { chime } from './chime'
 import { isModerator } from './circles'
 
 type Teller = (tale: Tale) => void
@@ -39,6 +41,26 @@ const tellers: Record<string, Teller> = {
     if (isSelf && isByOther && event.data.by && before.me.hand) both(notices, t('say_hand_lowered'))
   },
   stage_invitation_declined: ({ name, isSelf, notices }) => !isSelf && name && notices.show(t('toast_declined', { name })),
+  visibility_changing: ({ event, notices }) => {
+    const by = event.data.by as { name?: string } | undefined
+    notices.say(t(event.data.to === 'open' ? 'opening_to_all' : 'opening_to_social', { name: by?.name ?? '' }))
+  },
+  attribution_changed: ({ event, notices }) => {
+    const key = `attribution_${String(event.data.attribution ?? event.data.to)}` as 'attribution_on_record'
+    both(notices, t('attribution_is', { mode: t(key in en ? key : 'attribution_off_record') }))
+  },
+  attribution_refused: ({ isByOther, notices }) => isByOther && notices.show(t('attribution_stays')),
+  room_reset: ({ event, before, notices }) => {
+    const hosts = (event.data.hosts as { name: string }[] | undefined) ?? []
+    const text = t('reset_banner', { title: String(event.data.title || before.title || t('untitled_room', { name: before.host.name })), names: list(hosts.map((host) => host.name)) })
+    notices.show(text, { forMilliseconds: 8000 })
+    notices.say(text)
+  },
+  timer_over: ({ isSelf, notices }) => {
+    if (!isSelf) return
+    chime()
+    both(notices, t('timer_over'))
+  },
   room_titled: ({ event, isByOther, notices }) => {
     if (isByOther && typeof event.data.title === 'string' && event.data.title) notices.show(t('toast_titled', { title: event.data.title }))
   },
