@@ -172,26 +172,6 @@ func (s *Service) Revoke(ctx context.Context, account besedka.AccountID, id bese
 	})
 }
 
-// RevokeAll ends every session and token of the account but the one kept, which may be "".
-func (s *Service) RevokeAll(ctx context.Context, account besedka.AccountID, keep besedka.CredentialID) error {
-	return s.revoke(ctx, func(tx *db.Tx) ([]ended, error) {
-		ids, err := credentialIDs(tx, `SELECT id FROM credentials WHERE account_id = $1 AND id <> $2 AND revoked_at IS NULL`+tx.ForUpdate(),
-			string(account), string(keep))
-		if err != nil {
-			return nil, err
-		}
-		var gone []ended
-		for _, id := range ids {
-			e, err := end(tx, id, account.Participant())
-			if err != nil {
-				return nil, err
-			}
-			gone = append(gone, e)
-		}
-		return gone, nil
-	})
-}
-
 // SignOut ends the credential, a guest's too. It is no error that it has ended already.
 func (s *Service) SignOut(ctx context.Context, id besedka.CredentialID) error {
 	return s.revoke(ctx, func(tx *db.Tx) ([]ended, error) {

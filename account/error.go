@@ -13,6 +13,7 @@ var (
 	ErrPasswordTooShort   = besedka.NewError(besedka.Invalid, "password_too_short").In("password")
 	ErrPasswordTooLong    = besedka.NewError(besedka.Invalid, "password_too_long").In("password")
 	ErrPasswordTooCommon  = besedka.NewError(besedka.Invalid, "password_too_common").In("password")
+	ErrPasswordWrong      = besedka.NewError(besedka.Forbidden, "password_wrong").In("current")
 	ErrCredentialsInvalid = besedka.NewError(besedka.Unauthenticated, "credentials_invalid")
 	ErrTooManyAttempts    = besedka.NewError(besedka.TooMany, "too_many_attempts")
 	ErrSuspended          = besedka.NewError(besedka.Forbidden, "account_suspended")

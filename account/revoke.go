@@ -25,7 +25,7 @@ type ended struct {
 }
 
 // OnRevoke has f called with every credential that is refused from now on,
-// before Revoke, RevokeAll, SignOut or Suspend returns, and when another process
+// before Revoke, ChangePassword, SignOut or Suspend returns, and when another process
 // has done so, within about a second (see Run). It may be called more than once
 // for the same credential. Whoever opens something that outlives a request
 // registers it where f finds it first, and authenticates after that.

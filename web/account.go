@@ -142,6 +142,24 @@ func (s *Server) signIn(ctx context.Context, in *signInInput) (*signedIn, error)
 	return s.signedIn(a, token), nil
 }
 
+type passwordInput struct {
+	Body struct {
+		Current  string `json:"current" doc:"The present passphrase."`
+		Password string `json:"password" doc:"The new one, 15 to 256 characters."`
+	}
+}
+
+func (s *Server) changePassword(ctx context.Context, in *passwordInput) (*nothing, error) {
+	c := callOf(ctx)
+	if err := s.limits.entrance.spend(addressKey(c.addr)); err != nil {
+		return nil, err
+	}
+	return done(s.Accounts.ChangePassword(ctx, account.PasswordChange{
+		Account: c.caller.Account, Credential: c.caller.Credential,
+		Current: in.Body.Current, Password: in.Body.Password, Address: c.addr.String(),
+	}))
+}
+
 // signedOut takes back the cookie.
 type signedOut struct {
 	SetCookie http.Cookie `header:"Set-Cookie"`

@@ -30,6 +30,7 @@ func (s *Server) routes() {
 	on(s, byStrangers, "GET /instance", 200, "instance", "What this instance is", s.instance)
 
 	on(s, byGuests, "GET /me", 200, "me", "Who I am", s.me)
+	on(s, byMembers, "PUT /me/password", 204, "change-password", "Change my passphrase", s.changePassword)
 	on(s, byStrangers, "POST /accounts", 201, "sign-up", "Sign up with an invitation", s.signUp)
 	on(s, byStrangers, "POST /sessions", 201, "sign-in", "Sign in", s.signIn)
 	on(s, byMembers, "GET /sessions", 200, "list-sessions", "Where I am signed in", s.sessions)

@@ -11,6 +11,7 @@ export function accountCalls(client: Client) {
     signUp: (body: { invitation: string; username: string; name: string; password: string }) => client.call<Me>('POST', '/accounts', body),
     signIn: (body: { username: string; password: string }) => client.call<Me>('POST', '/sessions', body),
     signOut: () => client.call<void>('DELETE', '/sessions/current'),
+    changePassword: (body: { current: string; password: string }) => client.call<void>('PUT', '/me/password', body),
     sessions: () => client.call<{ sessions: Session[] }>('GET', '/sessions'),
     revokeSession: (id: string) => client.call<void>('DELETE', `/sessions/${part(id)}`),
     previewInvitation: (invitation: string) => client.call<InvitationPreview>('POST', '/invitations/preview', { invitation }),
