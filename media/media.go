@@ -98,6 +98,9 @@ type Config struct {
 	MaxSessions int
 	// Sockets is how many UDP sockets share the port; 0 means one for each core.
 	Sockets int
+	// Calm is called when a crowd has joined and nobody has for a while: handshakes
+	// leave garbage, and this is the time to give the memory back. nil does nothing.
+	Calm func()
 	// Framing says who is sent longer packets; its zero value is right for most.
 	Framing fanout.Policy
 }

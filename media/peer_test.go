@@ -63,10 +63,11 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t}
 	w.change.L = &w.mu
 	srv, err := media.Listen(media.Config{
-		Listen: netip.MustParseAddrPort("127.0.0.1:0"),
-		Now:    w.clock.now,
-		Random: rand.Reader,
-		Log:    slog.New(slog.DiscardHandler),
+		Listen:  netip.MustParseAddrPort("127.0.0.1:0"),
+		Sockets: 4, // more than a small machine would have: peers and their new addresses are spread over them
+		Now:     w.clock.now,
+		Random:  rand.Reader,
+		Log:     slog.New(slog.DiscardHandler),
 		OnSession: func(e media.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

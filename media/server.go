@@ -67,6 +67,9 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.OnSession == nil {
 		cfg.OnSession = func(Event) {}
 	}
+	if cfg.Calm == nil {
+		cfg.Calm = func() {}
+	}
 	if cfg.MaxSessions <= 0 {
 		cfg.MaxSessions = defaultSessions
 	}
@@ -199,6 +202,7 @@ func (s *Server) sweep() {
 	defer tick.Stop()
 	var sessions []*session
 	var places []*place
+	var crowd crowd
 	for {
 		select {
 		case <-tick.C:
@@ -217,7 +221,36 @@ func (s *Server) sweep() {
 		clear(sessions)
 		clear(places)
 		s.revoked.prune(now)
+		if crowd.settled(s.count.handshakes.Load(), now) {
+			s.cfg.Calm()
+		}
 	}
+}
+
+const (
+	// crowdSize is how many must have joined until what they leave behind is worth a word.
+	crowdSize = 100
+	// calmAfter is how long nobody must have joined since.
+	calmAfter = 5 * time.Second
+)
+
+// crowd watches people join.
+type crowd struct {
+	joined, told int64 // in all; when it was last told
+	at           time.Time
+}
+
+// settled says, once for each crowd, that it has come and nobody comes any more.
+func (c *crowd) settled(joined int64, now time.Time) bool {
+	if joined != c.joined {
+		c.joined, c.at = joined, now
+		return false
+	}
+	if joined-c.told < crowdSize || now.Sub(c.at) < calmAfter {
+		return false
+	}
+	c.told = joined
+	return true
 }
 
 func (s *Server) sweepSession(x *session, now time.Time) {
