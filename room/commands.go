@@ -2,7 +2,9 @@ package room
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -118,13 +120,19 @@ func (s *Service) Pick(ctx context.Context, room besedka.RoomID, a Actor, target
 }
 
 // RaiseHand is State.RaiseHand.
-func (s *Service) RaiseHand(ctx context.Context, room besedka.RoomID, a Actor, note string) error {
+func (s *Service) RaiseHand(ctx context.Context, room besedka.RoomID, a Actor, note, group string) error {
+	var lot [8]byte
+	if _, err := io.ReadFull(s.random, lot[:]); err != nil {
+		return fmt.Errorf("draw a lot: %w", err)
+	}
+	r := Raising{Note: note, Group: group, Lot: int64(binary.BigEndian.Uint64(lot[:]) >> 1)}
 	followed, err := s.followedByStage(ctx, room, a.Who.Account())
 	if err != nil {
 		return err
 	}
 	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) error {
-		return st.RaiseHand(by, note, followed, now)
+		r.Followed = followed
+		return st.RaiseHand(by, r, now)
 	})
 }
 

@@ -32,6 +32,8 @@ type conversation struct {
 	seq    int64 // number of the room's newest fact
 	change int64 // counts the changes of who is here and on stage
 
+	counted map[uint32]time.Duration // by the media plane, as it last said
+
 	crowd  crowdCache
 	places *places
 }
@@ -275,6 +277,7 @@ func (s *State) adopt(fresh *State, now time.Time) {
 	s.info = fresh.info
 	s.stage, s.voices, s.hands, s.invited = fresh.stage, fresh.voices, fresh.hands, fresh.invited
 	s.removals, s.picks = fresh.removals, fresh.picks
+	s.agreed, s.served = fresh.agreed, fresh.served
 	for who := range s.removals.rows {
 		s.Leave(who, now)
 		s.barred.drop(who)

@@ -207,5 +207,6 @@ func (s *State) tidy(account besedka.AccountID) {
 	if s.stage.has(account) {
 		s.stage.drop(account)
 		s.tell("moved_to_audience", fields{"account": account, "by": account, "left": true})
+		s.leftStage(account)
 	}
 }

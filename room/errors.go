@@ -37,3 +37,15 @@ var (
 	ErrReasonInvalid    = besedka.NewError(besedka.Invalid, "reason_invalid")
 	ErrQueryInvalid     = besedka.NewError(besedka.Invalid, "query_invalid")
 )
+
+// Errors of what a room is opened with, and of the order on its stage.
+var (
+	ErrOnlyWider          = besedka.NewError(besedka.Conflict, "only_wider")
+	ErrNothingAsked       = besedka.NewError(besedka.Conflict, "nothing_asked")
+	ErrAttributionInvalid = besedka.NewError(besedka.Invalid, "attribution_invalid")
+	ErrLanguageInvalid    = besedka.NewError(besedka.Invalid, "language_invalid")
+	ErrQueueRuleInvalid   = besedka.NewError(besedka.Invalid, "queue_rule_invalid")
+	ErrGroupInvalid       = besedka.NewError(besedka.Invalid, "group_invalid")
+	ErrCountInvalid       = besedka.NewError(besedka.Invalid, "count_invalid")
+	ErrTimerInvalid       = besedka.NewError(besedka.Invalid, "timer_invalid")
+)

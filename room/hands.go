@@ -8,36 +8,61 @@ import (
 	"besedka"
 )
 
+// Raising is what somebody says who raises a hand, and what is known of them.
+type Raising struct {
+	Note     string // what it is about
+	Group    string // whom they speak for
+	Lot      int64  // drawn now, in case hands are served by lot
+	Followed bool   // by somebody on stage
+}
+
 // RaiseHand puts the account into the queue that only moderators see. Raising
-// again keeps the place and may change the note. followed says whether
-// somebody on stage follows the account.
-func (s *State) RaiseHand(account besedka.AccountID, note string, followed bool, now time.Time) error {
+// again keeps the place and may change note and group.
+func (s *State) RaiseHand(account besedka.AccountID, r Raising, now time.Time) error {
 	if err := s.needSeat(account); err != nil {
 		return err
 	}
 	if s.roleOf(account).OnStage() {
 		return ErrOnStage
 	}
-	note, ok := cleanText(note, MaxHandNote)
+	note, ok := cleanText(r.Note, MaxHandNote)
 	if !ok {
 		return ErrNoteInvalid.In("note")
 	}
-	hand, up := s.hands.get(account)
-	if up && (note == "" || note == hand.Note) {
-		return nil
+	group, ok := cleanText(r.Group, MaxGroup)
+	if !ok {
+		return ErrGroupInvalid.In("group")
 	}
+	before, up := s.hands.get(account)
+	hand := before
 	if !up {
-		if s.info.Hands == HandsOff || (s.info.Hands == HandsFollowed && !followed) {
+		if !s.mayRaise(account, r.Followed) {
 			return ErrHandsClosed
 		}
 		s.info.LastHand++
-		hand = Hand{Number: s.info.LastHand, RaisedAt: now}
+		hand = Hand{Number: s.info.LastHand, Lot: r.Lot, RaisedAt: now}
 	}
-	hand.Note = note
+	hand.Note, hand.Group = cmp.Or(note, hand.Note), cmp.Or(group, hand.Group)
+	if hand == before {
+		return nil
+	}
 	s.hands.put(account, hand)
 	s.tellOnly(s.toModerators(account), "hand_raised",
-		fields{"account": account, "note": note, "raised_at": hand.RaisedAt})
+		fields{"account": account, "note": hand.Note, "group": hand.Group, "raised_at": hand.RaisedAt})
 	return nil
+}
+
+// mayRaise says whether the setting lets the account raise a hand (E5).
+func (s *State) mayRaise(account besedka.AccountID, followed bool) bool {
+	switch s.info.Hands {
+	case HandsEveryone:
+		return true
+	case HandsFollowed:
+		return followed
+	case HandsNew:
+		return !s.spoken(account)
+	}
+	return false
 }
 
 // LowerHand takes one's own hand down.
@@ -82,7 +107,7 @@ func (s *State) SetHands(by besedka.AccountID, setting Hands) error {
 	if err := s.needModerator(by); err != nil {
 		return err
 	}
-	if !slices.Contains([]Hands{HandsEveryone, HandsFollowed, HandsOff}, setting) {
+	if !slices.Contains([]Hands{HandsEveryone, HandsFollowed, HandsNew, HandsOff}, setting) {
 		return ErrHandsInvalid.In("hands")
 	}
 	if setting != s.info.Hands {
@@ -100,18 +125,4 @@ func (s *State) lower(account besedka.AccountID) {
 	}
 	s.hands.drop(account)
 	s.tellOnly(s.toModerators(account), "hand_lowered", fields{"account": account})
-}
-
-// queue lists whose hands are up, first raised first.
-func (s *State) queue() []besedka.AccountID {
-	list := make([]besedka.AccountID, 0, len(s.hands.rows))
-	for account := range s.hands.rows {
-		if s.seats.has(account.Participant()) {
-			list = append(list, account)
-		}
-	}
-	slices.SortFunc(list, func(a, b besedka.AccountID) int {
-		return cmp.Compare(s.hands.rows[a].Number, s.hands.rows[b].Number)
-	})
-	return list
 }

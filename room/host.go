@@ -169,6 +169,8 @@ func (s *State) end(by besedka.AccountID, now time.Time) {
 	s.hands.dropAll()
 	s.invited.dropAll()
 	s.declined.dropAll()
+	s.info.Widening, s.info.Asked, s.info.Timer = Widening{}, AttributionChange{}, Timer{}
+	s.agreed.dropAll()
 	data := fields{}
 	if by != "" {
 		data["by"] = by

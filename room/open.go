@@ -1,7 +1,9 @@
 package room
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"besedka"
@@ -13,6 +15,9 @@ type Opening struct {
 	Kind          Kind
 	GuestsAllowed bool                // open rooms only
 	Invite        []besedka.AccountID // people picked into the room
+	Language      string              // BCP 47, two or three letters; "" = not said
+	Attribution   Attribution         // "" = off the record
+	Queue         QueueRule           // "" = first come
 }
 
 // check returns the opening with its text tidied, or what is wrong with it.
@@ -31,6 +36,16 @@ func (o Opening) check() (Opening, error) {
 	if len(o.Invite) > 100 {
 		return o, ErrTooManyPicks.In("invite")
 	}
+	if o.Language, ok = cleanLanguage(o.Language); !ok {
+		return o, ErrLanguageInvalid.In("language")
+	}
+	o.Attribution, o.Queue = cmp.Or(o.Attribution, OffRecord), cmp.Or(o.Queue, QueueFirstCome)
+	switch {
+	case !slices.Contains(Attributions, o.Attribution):
+		return o, ErrAttributionInvalid.In("attribution")
+	case !slices.Contains(QueueRules, o.Queue):
+		return o, ErrQueueRuleInvalid.In("queue_rule")
+	}
 	return o, nil
 }
 
@@ -43,7 +58,8 @@ func Open(id besedka.RoomID, a Actor, host Person, o Opening, now time.Time) (*S
 	}
 	s := newState()
 	s.info = Info{ID: id, Title: o.Title, Kind: o.Kind, Host: host.ID, Hands: HandsEveryone,
-		GuestsAllowed: o.GuestsAllowed, StartedAt: now}
+		GuestsAllowed: o.GuestsAllowed, StartedAt: now, Language: o.Language, Attribution: o.Attribution, Queue: o.Queue,
+		Untold: o.Kind == KindOpen}
 	s.tell("room_opened", fields{"title": o.Title, "kind": o.Kind, "host": host.ID})
 	s.sit(a, now)
 	s.takeStage(host.ID, besedka.RoleHost, now)
@@ -96,6 +112,17 @@ func (s *State) pick(by Person, target besedka.AccountID, now time.Time) {
 	}
 	s.picks.put(target, Pick{By: by.ID, At: now})
 	s.tellAccount(target, "room_invited", fields{"room": s.info.ID, "title": s.info.Title, "by": by})
+}
+
+// cleanLanguage takes the language of a BCP 47 tag: its two or three letters, in
+// small ones (RFC 5646 section 2.2.1).
+func cleanLanguage(tag string) (string, bool) {
+	tag = strings.ToLower(tag)
+	if tag == "" {
+		return "", true
+	}
+	small := func(r rune) bool { return r >= 'a' && r <= 'z' }
+	return tag, (len(tag) == 2 || len(tag) == 3) && !strings.ContainsFunc(tag, func(r rune) bool { return !small(r) })
 }
 
 // cleanText is a line of text that may be shown to others.

@@ -320,7 +320,7 @@ func (d *drama) perform(room besedka.RoomID, a Actor, verb string, target besedk
 	s := d.service
 	switch verb {
 	case "raise":
-		return s.RaiseHand(ctx, room, a, "")
+		return s.RaiseHand(ctx, room, a, "", "")
 	case "lower":
 		return s.LowerHand(ctx, room, a)
 	case "lower of":

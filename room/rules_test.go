@@ -66,7 +66,7 @@ func (sc *scene) refused(err error, want *besedka.Error) {
 // speaker brings somebody on stage by their own hand.
 func (sc *scene) speaker(account besedka.AccountID) {
 	sc.t.Helper()
-	sc.must(sc.RaiseHand(account, "", true, sc.tick()))
+	sc.must(sc.RaiseHand(account, Raising{Followed: true}, sc.tick()))
 	_, err := sc.InviteToStage("host", account, sc.tick())
 	sc.must(err)
 }
@@ -209,7 +209,7 @@ func TestNobodyIsAskedIntoARoomTwice(t *testing.T) {
 func TestHandsAreOrderedAndToldToModeratorsOnly(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris", "vera", "gleb")
 	for _, account := range []besedka.AccountID{"vera", "gleb", "boris"} {
-		sc.must(sc.RaiseHand(account, "", false, noon)) // all in the same millisecond
+		sc.must(sc.RaiseHand(account, Raising{}, noon)) // all in the same millisecond
 	}
 	if got := sc.queue(); !slices.Equal(got, []besedka.AccountID{"vera", "gleb", "boris"}) {
 		t.Errorf("queue %v", got)
@@ -223,13 +223,13 @@ func TestHandsAreOrderedAndToldToModeratorsOnly(t *testing.T) {
 
 func TestRaisingAgainKeepsThePlaceAndMayChangeTheNote(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris", "vera")
-	sc.must(sc.RaiseHand("boris", "about tea", false, sc.tick()))
-	sc.must(sc.RaiseHand("vera", "", false, sc.tick()))
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{Note: "about tea"}, sc.tick()))
+	sc.must(sc.RaiseHand("vera", Raising{}, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	if n := len(sc.told("hand_raised")); n != 2 {
 		t.Errorf("told %d times", n)
 	}
-	sc.must(sc.RaiseHand("boris", "about coffee", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{Note: "about coffee"}, sc.tick()))
 	if got := sc.queue(); got[0] != "boris" || sc.hands.rows["boris"].Note != "about coffee" {
 		t.Errorf("queue %v, note %q", got, sc.hands.rows["boris"].Note)
 	}
@@ -246,7 +246,7 @@ func TestHandSettings(t *testing.T) {
 	for _, tt := range tests {
 		sc := play(t, KindOpen, "anna", "boris")
 		sc.must(sc.SetHands("host", tt.setting))
-		err := sc.RaiseHand("boris", "", tt.followed, sc.tick())
+		err := sc.RaiseHand("boris", Raising{Followed: tt.followed}, sc.tick())
 		if tt.want == nil {
 			sc.must(err)
 		} else {
@@ -257,9 +257,9 @@ func TestHandSettings(t *testing.T) {
 
 func TestClosingTheQueueKeepsHandsThatAreUp(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris")
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	sc.must(sc.SetHands("host", HandsOff))
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	if !sc.hands.has("boris") {
 		t.Error("the hand is down")
 	}
@@ -267,7 +267,7 @@ func TestClosingTheQueueKeepsHandsThatAreUp(t *testing.T) {
 
 func TestLoweringAllHandsTellsModeratorsAndTheirOwners(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris", "vera")
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	sc.must(sc.LowerAllHands("host"))
 	sc.must(sc.LowerAllHands("host"))
 	told := sc.told("hands_lowered")
@@ -278,7 +278,7 @@ func TestLoweringAllHandsTellsModeratorsAndTheirOwners(t *testing.T) {
 
 func TestRaisedHandGoesOnStageAtOnceWhenInvited(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris")
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	on, err := sc.InviteToStage("host", "boris", sc.tick())
 	sc.must(err)
 	sc.is("boris", besedka.RoleSpeaker)
@@ -473,7 +473,7 @@ func TestMuteIsACourtesy(t *testing.T) {
 
 func TestRemovedCannotReturnUntilUndone(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris")
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	sc.must(sc.remove("host", "boris"))
 	until := sc.now.Add(UndoFor)
 	sc.must(sc.remove("host", "boris"))
@@ -648,13 +648,13 @@ func TestRoomWithoutAnybodyEndsAfterAMinute(t *testing.T) {
 
 func TestEndedRoomTakesNoCommand(t *testing.T) {
 	sc := play(t, KindOpen, "anna", "boris")
-	sc.must(sc.RaiseHand("boris", "", false, sc.tick()))
+	sc.must(sc.RaiseHand("boris", Raising{}, sc.tick()))
 	sc.must(sc.End("host", sc.tick()))
 	if len(sc.Grants()) != 0 || len(sc.hands.rows) != 0 {
 		t.Error("grants or hands are left")
 	}
 	_, invite := sc.InviteToStage("host", "boris", sc.now)
-	for _, err := range []error{sc.End("host", sc.now), sc.SetTitle("host", "x"), sc.RaiseHand("boris", "", true, sc.now), invite,
+	for _, err := range []error{sc.End("host", sc.now), sc.SetTitle("host", "x"), sc.RaiseHand("boris", Raising{Followed: true}, sc.now), invite,
 		sc.LowerHand("boris"), sc.SetMuted("anna", true), sc.SetRole("host", "anna", besedka.RoleListener, sc.now),
 		sc.HandOver("host", "anna", sc.now), sc.remove("host", "anna"), sc.AcceptStage("boris", sc.now),
 		sc.Pick(Person{ID: "host"}, "vera", sc.now), sc.Enter(actor("vera"), false, sc.now)} {

@@ -21,6 +21,9 @@ type Graph interface {
 	FollowedByAny(ctx context.Context, target besedka.AccountID, by []besedka.AccountID) (bool, error)
 	// FollowedBySome says which of targets are followed by any of by.
 	FollowedBySome(ctx context.Context, targets, by []besedka.AccountID) (map[besedka.AccountID]bool, error)
+	// Ringing lists at most limit followers of an account who want to be told of
+	// every room it opens.
+	Ringing(ctx context.Context, account besedka.AccountID, limit int) ([]besedka.AccountID, error)
 	// Following lists whom an account follows.
 	Following(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error)
 }
@@ -42,6 +45,7 @@ type Deps struct {
 	Graph    Graph
 	People   People
 	Gate     Gate
+	Airtime  Airtime
 	Announce Announcer
 	Now      func() time.Time
 	Random   io.Reader // safe for several goroutines
@@ -60,6 +64,7 @@ type Service struct {
 	people   *names
 	follows  *follows
 	gate     Gate
+	airtime  Airtime
 	announce Announcer
 	now      func() time.Time
 	random   io.Reader
@@ -77,7 +82,7 @@ type Service struct {
 // New makes the service; call Recover before serving.
 func New(d Deps) *Service {
 	return &Service{
-		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
+		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, airtime: d.Airtime, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
 		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
 		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
 		limits:  d.Limits.orDefault(),
@@ -260,13 +265,14 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Sweep does what the time demands: it gives up seats nobody came back to,
-// writes what could not be written, offers rooms to heirs, ends rooms that are
+// writes what could not be written, opens rooms whose warning is over, offers rooms to heirs, ends rooms that are
 // empty or have none, and forgets rooms that have ended. Run calls it.
 func (s *Service) Sweep(ctx context.Context) {
 	rooms := s.all()
 	now := moment(s.now())
 	for _, c := range rooms {
 		s.expire(c, now)
+		s.measure(c)
 	}
 	for _, c := range rooms {
 		if ctx.Err() != nil {
@@ -304,7 +310,8 @@ const forgetAfter = time.Minute
 // tend does what may need the database.
 func (s *Service) tend(ctx context.Context, c *conversation, now time.Time) error {
 	c.mu.RLock()
-	idle := !c.state.untidy() && !c.state.watches()
+	idle := !c.state.untidy() && !c.state.watches() && !c.state.overdue(now)
+	untold := c.state.info.Untold && !c.state.Ended()
 	forget := c.state.Ended() && now.Sub(c.state.info.EndedAt) >= forgetAfter
 	c.mu.RUnlock()
 	if forget {
@@ -320,11 +327,17 @@ func (s *Service) tend(ctx context.Context, c *conversation, now time.Time) erro
 			return err
 		}
 	}
+	if untold {
+		if err := s.tellFollowers(ctx, c); err != nil {
+			return err
+		}
+	}
 	if idle {
 		return nil
 	}
 	return s.do(ctx, c, func(st *State) error {
 		st.Tidy(now)
+		st.Tick(now)
 		st.Watch(now)
 		return nil
 	})

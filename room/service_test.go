@@ -44,7 +44,7 @@ func TestRaisedHandSurvivesReconnect(t *testing.T) {
 		w.enter(room, "anna", "boris", "vera")
 		w.stay(room, "host", "anna", "boris", "vera")
 		for _, account := range []besedka.AccountID{"vera", "boris"} {
-			if err := w.service.RaiseHand(ctx, room, actor(account), "about tea"); err != nil {
+			if err := w.service.RaiseHand(ctx, room, actor(account), "about tea", ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -200,7 +200,7 @@ func TestNothingChangesWhenItCannotBeSaved(t *testing.T) {
 		w.service.rows = &failing{rows: w.service.rows, away: true}
 		for name, err := range map[string]error{
 			"silence": w.service.Silence(ctx, room, actor("host"), "anna"),
-			"hand":    w.service.RaiseHand(ctx, room, actor("boris"), ""),
+			"hand":    w.service.RaiseHand(ctx, room, actor("boris"), "", ""),
 			"role":    w.service.SetRole(ctx, room, actor("host"), "anna", besedka.RoleModerator),
 			"title":   w.service.SetTitle(ctx, room, actor("host"), "Other"),
 			"end":     w.service.End(ctx, room, actor("host")),
@@ -280,7 +280,7 @@ func TestRemovedSeesNoRoomAndEndedOneIsGone(t *testing.T) {
 		}
 		_, err := w.service.View(ctx, open, actor("anna"))
 		wantCode(t, "removed looks", err, besedka.ErrNotFound)
-		wantCode(t, "removed acts", w.service.RaiseHand(ctx, open, actor("anna"), ""), ErrRemoved)
+		wantCode(t, "removed acts", w.service.RaiseHand(ctx, open, actor("anna"), "", ""), ErrRemoved)
 		for _, room := range []besedka.RoomID{open, closed} {
 			host := map[besedka.RoomID]besedka.AccountID{open: "host", closed: "other"}[room]
 			if err := w.service.End(ctx, room, actor(host)); err != nil {
@@ -356,7 +356,7 @@ func TestGuestsOnlyListen(t *testing.T) {
 		if err := w.service.Enter(ctx, room, guest); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{w.service.RaiseHand(ctx, room, guest, ""), w.service.SetTitle(ctx, room, guest, "x"),
+		for _, err := range []error{w.service.RaiseHand(ctx, room, guest, "", ""), w.service.SetTitle(ctx, room, guest, "x"),
 			w.service.AcceptStage(ctx, room, guest), w.service.Mute(ctx, room, guest), w.service.Pick(ctx, room, guest, "vera")} {
 			wantCode(t, "guest", err, ErrGuestsListen)
 		}
@@ -401,7 +401,7 @@ func TestQueueIsForModerators(t *testing.T) {
 		room := w.open("host", KindOpen)
 		w.enter(room, "anna", "boris", "vera")
 		w.graph.follow("anna", "vera")
-		if err := errors.Join(w.service.RaiseHand(ctx, room, actor("boris"), ""), w.service.RaiseHand(ctx, room, actor("vera"), "about tea")); err != nil {
+		if err := errors.Join(w.service.RaiseHand(ctx, room, actor("boris"), "", ""), w.service.RaiseHand(ctx, room, actor("vera"), "about tea", "")); err != nil {
 			t.Fatal(err)
 		}
 		text, err := json.Marshal(w.view(room, "anna"))
@@ -464,7 +464,7 @@ func TestRestartKeepsRolesHandsSilencesAndRemovals(t *testing.T) {
 		s := w.service
 		_, invite := s.InviteToStage(ctx, room, actor("host"), "vera")
 		if err := errors.Join(invite, s.SetRole(ctx, room, actor("host"), "anna", besedka.RoleModerator),
-			s.RaiseHand(ctx, room, actor("boris"), "tea"), s.Silence(ctx, room, actor("host"), "anna"),
+			s.RaiseHand(ctx, room, actor("boris"), "tea", ""), s.Silence(ctx, room, actor("host"), "anna"),
 			s.Remove(ctx, room, actor("host"), "gleb", "noise", "")); err != nil {
 			t.Fatal(err)
 		}
@@ -534,7 +534,7 @@ func TestConcurrentCommandsNumberFactsWithoutGap(t *testing.T) {
 			wg.Go(func() {
 				for range 5 {
 					w.enter(room, account)
-					_ = w.service.RaiseHand(ctx, room, actor(account), "")
+					_ = w.service.RaiseHand(ctx, room, actor(account), "", "")
 					_, _ = w.service.InviteToStage(ctx, room, actor("host"), account)
 					w.gate.open(room, actor(account), true)
 					_, _ = w.service.View(ctx, room, actor(account))

@@ -59,15 +59,6 @@ func (s *State) DeclineStage(account besedka.AccountID) error {
 	return nil
 }
 
-// bringUp brings somebody on stage whose hand is up.
-func (s *State) bringUp(by, target besedka.AccountID, now time.Time) error {
-	if err := s.comeOnStage(target, now); err != nil {
-		return err
-	}
-	s.log(by, LogBroughtUp, target, "")
-	return nil
-}
-
 // comeOnStage makes a speaker of a listener who has agreed.
 func (s *State) comeOnStage(account besedka.AccountID, now time.Time) error {
 	if len(s.stage.rows) >= s.limits.OnStage {
@@ -95,6 +86,12 @@ func (s *State) takeStage(account besedka.AccountID, role besedka.Role, now time
 	s.tell("speaker_joined", fields{"account": account, "csrc": voice.CSRC, "role": role})
 }
 
+// leftStage ends what waits for somebody on stage.
+func (s *State) leftStage(account besedka.AccountID) {
+	s.dropTimer(account)
+	s.concludeAttribution()
+}
+
 // moveToAudience takes somebody off stage who stays in the room.
 func (s *State) moveToAudience(by, target besedka.AccountID, now time.Time) {
 	s.stage.drop(target)
@@ -102,5 +99,6 @@ func (s *State) moveToAudience(by, target besedka.AccountID, now time.Time) {
 		s.log(by, LogMovedToAudience, target, "")
 	}
 	s.tell("moved_to_audience", fields{"account": target, "by": by})
+	s.leftStage(target)
 	s.watch(now)
 }

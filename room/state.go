@@ -14,6 +14,7 @@ const (
 	MaxHosted   = 3    // open rooms that one account may host
 	MaxTitle    = 60   // runes
 	MaxHandNote = 80   // runes
+	MaxGroup    = 40   // runes of whom somebody speaks for
 	MaxReason   = 280  // runes of the note that goes with a removal
 )
 
@@ -44,8 +45,9 @@ type Hands string
 // The hand settings.
 const (
 	HandsEveryone Hands = "everyone"
-	HandsFollowed Hands = "followed" // by somebody on stage
-	HandsOff      Hands = "off"      // hands that are up stay up
+	HandsFollowed Hands = "followed"   // by somebody on stage
+	HandsNew      Hands = "not_spoken" // who has not spoken in the room yet
+	HandsOff      Hands = "off"        // hands that are up stay up
 )
 
 // Info is the room's own row.
@@ -55,10 +57,18 @@ type Info struct {
 	Kind          Kind
 	Host          besedka.AccountID // exactly one, also while away
 	Hands         Hands
+	Queue         QueueRule
+	Language      string // BCP 47, its first part; "" = not said
+	Attribution   Attribution
 	GuestsAllowed bool
 	SecondCame    bool   // the first other account has entered (D5)
 	LastCSRC      uint32 // the last contributing source given
 	LastHand      int64  // the last number in the queue of hands given
+	LastServed    int64  // counts who was brought up from the queue
+	Untold        bool   // followers of the host have yet to be told of the room
+	Widening      Widening
+	Asked         AttributionChange
+	Timer         Timer
 	StartedAt     time.Time
 	EndedAt       time.Time // zero while open
 }
@@ -76,11 +86,14 @@ type Place struct {
 type Voice struct {
 	CSRC       uint32
 	SilencedBy besedka.AccountID // "" = not silenced
+	Airtime    time.Duration     // as last written; see State.airtime
 }
 
 // Hand is a raised hand; Number is its place in the order of raising.
 type Hand struct {
 	Number   int64
+	Lot      int64  // drawn when it was raised
+	Group    string // whom its owner says to speak for
 	Note     string
 	RaisedAt time.Time
 }
@@ -153,12 +166,17 @@ type State struct {
 	invited  table[besedka.AccountID, StageInvitation]
 	removals table[besedka.ParticipantID, Removal]
 	picks    table[besedka.AccountID, Pick]
+	agreed   table[besedka.AccountID, bool] // to the attribution asked about
+	served   table[string, int64]           // groups, by when they were last served: see Info.LastServed
 
 	// Presence: what is true while the process lives.
 	seats    table[besedka.ParticipantID, Seat]
 	barred   table[besedka.ParticipantID, barring] // removed, not yet written
 	declined table[besedka.AccountID, bool]        // heirs who would not
 	unlogged table[int64, entry]                   // done, not yet written into the log
+	aired    table[uint32, time.Duration]          // what of heard is in Voice.Airtime, by CSRC
+
+	heard map[uint32]time.Duration // as the media plane measures it, by CSRC; see airtime.go
 
 	out outcome
 }
@@ -196,6 +214,8 @@ func newState() *State {
 		removals: newTable[besedka.ParticipantID, Removal](), picks: newTable[besedka.AccountID, Pick](),
 		seats: newTable[besedka.ParticipantID, Seat](), barred: newTable[besedka.ParticipantID, barring](),
 		declined: newTable[besedka.AccountID, bool](), unlogged: newTable[int64, entry](),
+		agreed: newTable[besedka.AccountID, bool](), served: newTable[string, int64](),
+		aired: newTable[uint32, time.Duration](), heard: map[uint32]time.Duration{},
 	}
 }
 
@@ -212,6 +232,9 @@ func (s *State) swap() {
 	s.barred.swap()
 	s.declined.swap()
 	s.unlogged.swap()
+	s.agreed.swap()
+	s.served.swap()
+	s.aired.swap()
 }
 
 // settle ends a transition: the state is taken as it is.
@@ -228,6 +251,9 @@ func (s *State) settle() {
 	s.barred.settle()
 	s.declined.settle()
 	s.unlogged.settle()
+	s.agreed.settle()
+	s.served.settle()
+	s.aired.settle()
 }
 
 // undo ends a transition as if it had never been.

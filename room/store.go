@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"besedka"
 	"besedka/db"
@@ -80,9 +81,10 @@ func begin(tx *db.Tx, info Info) error {
 		return ErrTooManyRooms
 	}
 	_, err = tx.Exec(`INSERT INTO rooms (id, title, kind, host, hands, guests_allowed, second_came, last_csrc, last_hand,
-		started_at, ended_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 1)`,
+		started_at, language, attribution, queue_rule, untold, ended_at, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1)`,
 		info.ID, info.Title, info.Kind, info.Host, info.Hands, bit(info.GuestsAllowed), bit(info.SecondCame),
-		int64(info.LastCSRC), info.LastHand, millis(info.StartedAt))
+		int64(info.LastCSRC), info.LastHand, millis(info.StartedAt), info.Language, info.Attribution, info.Queue, bit(info.Untold))
 	if err != nil {
 		return fmt.Errorf("open room: %w", err)
 	}
@@ -149,7 +151,7 @@ func (s store) load(ctx context.Context, room besedka.RoomID) (st *State, versio
 			return err
 		}
 		for _, part := range []func(*db.Tx, besedka.RoomID, *State) error{loadStage, loadVoices, loadHands,
-			loadInvited, loadRemovals, loadPicks} {
+			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed} {
 			if err := part(tx, room, st); err != nil {
 				return err
 			}
@@ -183,12 +185,16 @@ func each(rows *sql.Rows, err error, f func(scan scanner) error) error {
 }
 
 func loadInfo(tx *db.Tx, room besedka.RoomID, info *Info) (version int64, err error) {
-	var guests, second, started, ended int64
+	var guests, second, untold, started, ended, widenAt, timerFrom int64
 	err = tx.QueryRow(`SELECT id, title, kind, host, hands, guests_allowed, second_came, last_csrc, last_hand, started_at,
-		ended_at, version FROM rooms WHERE id = $1`, room).Scan(&info.ID, &info.Title, &info.Kind, &info.Host, &info.Hands,
-		&guests, &second, &info.LastCSRC, &info.LastHand, &started, &ended, &version)
-	info.GuestsAllowed, info.SecondCame = guests != 0, second != 0
+		ended_at, language, attribution, queue_rule, last_served, untold, widen_to, widen_by, widen_at, attribution_to,
+		attribution_by, timer_account, timer_by, timer_seconds, timer_from, version FROM rooms WHERE id = $1`, room).Scan(
+		&info.ID, &info.Title, &info.Kind, &info.Host, &info.Hands, &guests, &second, &info.LastCSRC, &info.LastHand, &started,
+		&ended, &info.Language, &info.Attribution, &info.Queue, &info.LastServed, &untold, &info.Widening.To, &info.Widening.By,
+		&widenAt, &info.Asked.To, &info.Asked.By, &info.Timer.Account, &info.Timer.By, &info.Timer.Seconds, &timerFrom, &version)
+	info.GuestsAllowed, info.SecondCame, info.Untold = guests != 0, second != 0, untold != 0
 	info.StartedAt, info.EndedAt = fromMillis(started), fromMillis(ended)
+	info.Widening.At, info.Timer.From = fromMillis(widenAt), fromMillis(timerFrom)
 	return version, err
 }
 
@@ -206,23 +212,25 @@ func loadStage(tx *db.Tx, room besedka.RoomID, st *State) error {
 }
 
 func loadVoices(tx *db.Tx, room besedka.RoomID, st *State) error {
-	rows, err := tx.Query(`SELECT account_id, csrc, silenced_by FROM room_voices WHERE room_id = $1`, room)
+	rows, err := tx.Query(`SELECT account_id, csrc, silenced_by, airtime_ms FROM room_voices WHERE room_id = $1`, room)
 	return each(rows, err, func(scan scanner) error {
 		var who besedka.AccountID
 		var v Voice
-		err := scan(&who, &v.CSRC, &v.SilencedBy)
+		var airtime int64
+		err := scan(&who, &v.CSRC, &v.SilencedBy, &airtime)
+		v.Airtime = time.Duration(airtime) * time.Millisecond
 		st.voices.rows[who] = v
 		return err
 	})
 }
 
 func loadHands(tx *db.Tx, room besedka.RoomID, st *State) error {
-	rows, err := tx.Query(`SELECT account_id, number, note, raised_at FROM room_hands WHERE room_id = $1`, room)
+	rows, err := tx.Query(`SELECT account_id, number, lot, party, note, raised_at FROM room_hands WHERE room_id = $1`, room)
 	return each(rows, err, func(scan scanner) error {
 		var who besedka.AccountID
 		var h Hand
 		var at int64
-		err := scan(&who, &h.Number, &h.Note, &at)
+		err := scan(&who, &h.Number, &h.Lot, &h.Group, &h.Note, &at)
 		h.RaisedAt = fromMillis(at)
 		st.hands.rows[who] = h
 		return err
@@ -264,6 +272,27 @@ func loadPicks(tx *db.Tx, room besedka.RoomID, st *State) error {
 		err := scan(&who, &p.By, &at)
 		p.At = fromMillis(at)
 		st.picks.rows[who] = p
+		return err
+	})
+}
+
+func loadAgreed(tx *db.Tx, room besedka.RoomID, st *State) error {
+	rows, err := tx.Query(`SELECT account_id FROM room_agreements WHERE room_id = $1`, room)
+	return each(rows, err, func(scan scanner) error {
+		var who besedka.AccountID
+		err := scan(&who)
+		st.agreed.rows[who] = true
+		return err
+	})
+}
+
+func loadServed(tx *db.Tx, room besedka.RoomID, st *State) error {
+	rows, err := tx.Query(`SELECT party, served FROM room_parties WHERE room_id = $1`, room)
+	return each(rows, err, func(scan scanner) error {
+		var group string
+		var served int64
+		err := scan(&group, &served)
+		st.served.rows[group] = served
 		return err
 	})
 }

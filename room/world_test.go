@@ -36,6 +36,28 @@ type session struct {
 	up   bool
 }
 
+// clockwork is an Airtime that says what it is set to.
+type clockwork struct {
+	mu    sync.Mutex
+	heard map[besedka.RoomID]map[uint32]time.Duration
+}
+
+func (m *clockwork) Heard(room besedka.RoomID) map[uint32]time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.heard[room])
+}
+
+// hear lets a contributing source be heard for so much longer.
+func (m *clockwork) hear(room besedka.RoomID, csrc uint32, d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.heard[room] == nil {
+		m.heard[room] = map[uint32]time.Duration{}
+	}
+	m.heard[room][csrc] += d
+}
+
 func newGate() *gate {
 	return &gate{grants: map[besedka.RoomID]map[besedka.ParticipantID]Grant{}, sessions: map[string]session{}}
 }
@@ -186,6 +208,20 @@ func (g *graph) FollowedBySome(ctx context.Context, targets, by []besedka.Accoun
 	return found, nil
 }
 
+// Ringing is everybody who follows: all bells ring.
+func (g *graph) Ringing(_ context.Context, account besedka.AccountID, limit int) ([]besedka.AccountID, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var list []besedka.AccountID
+	for e := range g.edges {
+		if e[1] == account && len(list) < limit {
+			list = append(list, e[0])
+		}
+	}
+	slices.Sort(list)
+	return list, g.err
+}
+
 func (g *graph) Following(_ context.Context, account besedka.AccountID) ([]besedka.AccountID, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -215,6 +251,7 @@ type world struct {
 	db      *db.DB
 	service *Service
 	gate    *gate
+	airtime *clockwork
 	board   *board
 	graph   *graph
 	clock   *dbtest.Clock
@@ -232,8 +269,8 @@ func newWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *world {
 // start puts a new service on the same database, as after kill -9: media is gone.
 func (w *world) start() {
 	w.t.Helper()
-	w.gate = newGate()
-	w.service = New(Deps{DB: w.db, Graph: w.graph, People: everybody, Gate: w.gate, Announce: w.board,
+	w.gate, w.airtime = newGate(), &clockwork{heard: map[besedka.RoomID]map[uint32]time.Duration{}}
+	w.service = New(Deps{DB: w.db, Graph: w.graph, People: everybody, Gate: w.gate, Airtime: w.airtime, Announce: w.board,
 		Now: w.clock.Now, Random: rand.Reader, Log: dbtest.Log(w.t), Journal: w.journal, Limits: w.limits})
 	w.gate.service = w.service
 	if err := w.service.Recover(context.Background()); err != nil {

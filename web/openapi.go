@@ -32,9 +32,12 @@ func (s *Server) describe() ([]byte, error) {
 // words are the texts that a type allows. They are told of what the server
 // sends; what it is sent is checked by the capabilities, whose codes say more.
 var words = map[reflect.Type][]any{
-	reflect.TypeFor[besedka.Role](): {besedka.RoleHost, besedka.RoleModerator, besedka.RoleSpeaker, besedka.RoleListener},
-	reflect.TypeFor[room.Kind]():    {room.KindOpen, room.KindSocial, room.KindClosed},
-	reflect.TypeFor[room.Hands]():   {room.HandsEveryone, room.HandsFollowed, room.HandsOff},
+	reflect.TypeFor[besedka.Role]():     {besedka.RoleHost, besedka.RoleModerator, besedka.RoleSpeaker, besedka.RoleListener},
+	reflect.TypeFor[room.Kind]():        {room.KindOpen, room.KindSocial, room.KindClosed},
+	reflect.TypeFor[room.Hands]():       {room.HandsEveryone, room.HandsFollowed, room.HandsNew, room.HandsOff},
+	reflect.TypeFor[room.Attribution](): {room.OnRecord, room.Background, room.ChathamHouse, room.OffRecord},
+	reflect.TypeFor[room.QueueRule](): {room.QueueFirstCome, room.QueueLeastAirtime, room.QueueFirstTimers, room.QueueAlternate,
+		room.QueueLot},
 }
 
 // refine says of a type's fields what the library does not see: which objects

@@ -135,16 +135,17 @@ func (s *Server) unmute(ctx context.Context, in *roomInput) (*nothing, error) {
 type handInput struct {
 	Room besedka.RoomID `path:"room"`
 	Body *struct {
-		Note string `json:"note,omitempty" doc:"What it is about; at most 80 characters."`
+		Note  string `json:"note,omitempty" doc:"What it is about; at most 80 characters."`
+		Group string `json:"group,omitempty" doc:"Whom I speak for, where groups take turns; at most 40 characters."`
 	}
 }
 
 func (s *Server) raiseHand(ctx context.Context, in *handInput) (*nothing, error) {
-	note := ""
+	note, group := "", ""
 	if in.Body != nil {
-		note = in.Body.Note
+		note, group = in.Body.Note, in.Body.Group
 	}
-	return done(s.Rooms.RaiseHand(ctx, in.Room, actorOf(ctx), note))
+	return done(s.Rooms.RaiseHand(ctx, in.Room, actorOf(ctx), note, group))
 }
 
 func (s *Server) lowerHand(ctx context.Context, in *roomInput) (*nothing, error) {

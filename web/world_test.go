@@ -86,7 +86,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: w.people, Gate: gate{w.media}, Announce: w.live,
+	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: w.people, Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
 		Now: time.Now, Random: rand.Reader, Log: log})
 	w.accounts.OnRevoke(func(c besedka.CredentialID, _ besedka.ParticipantID) {
 		w.media.CloseCredential(c)

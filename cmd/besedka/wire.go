@@ -90,7 +90,7 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, err
 	}
-	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Announce: p.live,
+	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Airtime: p.media, Announce: p.live,
 		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile), Limits: limits})
 	p.accounts.OnRevoke(p.revoked)
 	if err = p.rooms.Recover(ctx); err != nil {
