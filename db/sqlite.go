@@ -91,15 +91,42 @@ func sqliteName(path string, reads bool) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
+// worthCounting is how many rows a table has from which its size is worth knowing.
+const worthCounting = 10_000
+
 // optimize lets SQLite refresh what it knows about the sizes of its tables, as
-// its manual advises for connections that stay open long. A failure costs speed only.
+// its manual advises for connections that stay open long. What it knows of small tables it
+// has to forget again: it would read the whole of a table that was small when it was
+// counted, in every query, also when it has grown long since. A failure costs speed only.
 func (d *DB) optimize() {
 	if d.dialect != SQLite {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	if _, err := d.writer.ExecContext(ctx, `PRAGMA optimize`); err != nil {
+	if err := d.count(ctx); err != nil {
 		d.log.Warn("optimize database", "error", err)
 	}
+}
+
+// count does both in one transaction, so that no other process sees what is to be forgotten.
+func (d *DB) count(ctx context.Context) error {
+	tx, err := d.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, `PRAGMA optimize`); err != nil {
+		return err
+	}
+	var counted int
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'`).Scan(&counted); err != nil {
+		return err
+	}
+	if counted > 0 { // stat begins with the number of rows
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sqlite_stat1 WHERE CAST(stat AS INTEGER) < $1`, worthCounting); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
