@@ -99,6 +99,17 @@ func (t *Tx) Redact(topic besedka.Topic, kind string, seq int64, data any) error
 	return nil
 }
 
+// Forget deletes a topic with all its facts. It is for topics that nobody can
+// listen to any more and to which nothing will be published again.
+func (t *Tx) Forget(topic besedka.Topic) error {
+	for _, statement := range []string{`DELETE FROM facts WHERE topic = $1`, `DELETE FROM topics WHERE topic = $1`} {
+		if _, err := t.Exec(statement, topic); err != nil {
+			return fmt.Errorf("forget %s: %w", topic, err)
+		}
+	}
+	return nil
+}
+
 // FactsAfter gives at most limit (1 to 1000) facts of the topic with a number
 // above seq, in order. Whether some of them were already pruned is known from Head.
 func (d *DB) FactsAfter(ctx context.Context, topic besedka.Topic, seq int64, limit int) ([]besedka.Fact, error) {

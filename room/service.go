@@ -250,16 +250,21 @@ func (s *Service) MayAddGuest(ctx context.Context, room besedka.RoomID, a Actor)
 	return nil
 }
 
-// Run sweeps once a second until ctx is done.
+// Run sweeps once a second, and deletes once an hour what is kept of rooms that
+// ended more than 30 days ago, until ctx is done.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	cleaning := time.NewTicker(pruneEvery)
+	defer cleaning.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 			s.Sweep(ctx)
+		case <-cleaning.C:
+			s.prune(ctx)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type rows interface {
 	save(ctx context.Context, version int64, w writes) (seq int64, err error)
 	load(ctx context.Context, room besedka.RoomID) (st *State, version, seq int64, err error)
 	open(ctx context.Context) ([]besedka.RoomID, error)
+	prune(ctx context.Context, before time.Time, limit int) (n int, err error)
 	log(ctx context.Context, room besedka.RoomID, before int64, limit int) ([]logRow, error)
 }
 
