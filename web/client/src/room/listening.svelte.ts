@@ -1,10 +1,11 @@
 /** The way down: three audio slots by WHEP. A listener is never asked for the microphone. */
 import type { Client, Problem } from '../api/client'
 import { type AudioOutput, slots } from './audio-output.svelte'
+import { Cushion } from './cushion'
 import { type LinkState, MediaLink, relayOf } from './media-link'
 
 /**
- * Delay that the jitter buffer aims at in the audience, in milliseconds. The server sends a large
+ * Delay that the jitter buffer aims at in the audience, in milliseconds, at least (see Cushion). The server sends a large
  * audience 60 ms of sound in a packet: with less than 60 the first such packet comes too late, and
  * some more is for the unrest of the network.
  */
@@ -15,6 +16,7 @@ export class Listening {
   /** The server is full: in so many seconds it is asked again. 0 if it is not, as far as is known. */
   fullFor = $state(0)
   private readonly link: MediaLink
+  private readonly cushion = new Cushion(audienceTarget, () => this.place(this.isOnStage))
   private isExpecting = true
   private isOnStage = false
 
@@ -27,7 +29,10 @@ export class Listening {
       isExpecting: () => this.isExpecting,
       relay: relayOf(client, room),
       prepare: (connection) => this.prepare(connection),
-      connected: (connection) => play(connection, output),
+      connected: (connection) => {
+        play(connection, output)
+        this.cushion.follow(connection)
+      },
       mayReturn,
       changed: (state) => {
         this.state = state
@@ -40,6 +45,7 @@ export class Listening {
     this.start = () => this.link.start()
     this.stop = () => {
       this.link.stop()
+      this.cushion.follow(null)
       output.clear()
     }
   }
@@ -78,7 +84,7 @@ export class Listening {
   }
 
   private aim(receiver: RTCRtpReceiver): void {
-    if ('jitterBufferTarget' in receiver) Object.assign(receiver, { jitterBufferTarget: this.isOnStage ? null : audienceTarget })
+    if ('jitterBufferTarget' in receiver) Object.assign(receiver, { jitterBufferTarget: this.isOnStage ? null : this.cushion.target })
   }
 
   private prepare(connection: RTCPeerConnection): void {
