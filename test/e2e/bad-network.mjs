@@ -34,9 +34,9 @@ export async function badNetwork(hosts, { seed = 1 } = {}) {
   return { server, relays, binary };
 }
 
-/** A relay at the guest's gateway, in front of the server's media on the same port. */
-export async function openRelay(hosts, binary, guest, { port, seed }) {
-  const relay = new Relay({ binary, listen: `${hosts.guests[guest].gateway}:${port}`, server: `${mediaAddress}:${port}`, seed, namespace: hosts.server });
+/** A relay at the guest's gateway, in front of the server's media on the same port unless another is named. */
+export async function openRelay(hosts, binary, guest, { port, seed, at = port }) {
+  const relay = new Relay({ binary, listen: `${hosts.guests[guest].gateway}:${at}`, server: `${mediaAddress}:${port}`, seed, namespace: hosts.server });
   await relay.open();
   return relay;
 }

@@ -139,9 +139,12 @@ export async function inbound(page) {
   });
 }
 
-/** Opens another listening session in the page, which asks for packets of that many milliseconds at most. */
-export async function listenBeside(page, milliseconds) {
-  await page.evaluate(async (milliseconds) => {
+/**
+ * Opens another listening session in the page, which asks for packets of that many milliseconds at most. It goes another way
+ * if the port at which the server says its media is, `from`, is to be another one, `to`.
+ */
+export async function listenBeside(page, milliseconds, { from = '', to = '' } = {}) {
+  await page.evaluate(async ({ milliseconds, from, to }) => {
     const endpoint = performance.getEntriesByType('resource').find((r) => r.name.endsWith('/whep')).name;
     const connection = new RTCPeerConnection();
     connection.name = 'beside';
@@ -154,8 +157,9 @@ export async function listenBeside(page, milliseconds) {
     await connection.setLocalDescription();
     const body = `${connection.localDescription.sdp}a=maxptime:${milliseconds}\r\n`;
     const answer = await fetch(endpoint, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body });
-    await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
-  }, milliseconds);
+    const sdp = (await answer.text()).replaceAll(` ${from} typ host`, ` ${to} typ host`);
+    await connection.setRemoteDescription({ type: 'answer', sdp });
+  }, { milliseconds, from, to });
 }
 
 /** What the statistics say of the busiest slot of the page's listening session, or of the one beside it. */
