@@ -189,7 +189,13 @@ func (f *Floor) admitLocked(b *batch, v *view, i int, p *Packet, now time.Time) 
 		}
 	}
 	o, ok := s.admit(p, now)
-	return ok && f.sendLocked(b, v, i, o, now)
+	if !ok || !f.sendLocked(b, v, i, o, now) {
+		return false
+	}
+	if isDTX(p.Payload) {
+		f.echoLocked(v, i, now)
+	}
+	return true
 }
 
 // silenceLocked frees the slots of a speaker who is not to be heard any more. What of

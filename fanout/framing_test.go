@@ -186,6 +186,51 @@ func TestLossBringsRedundancyOrShortPackets(t *testing.T) {
 	bare.clean()
 }
 
+func TestBeginningOfASilenceReachesWhoLosesPackets(t *testing.T) {
+	h := newHall(t)
+	fine, _ := h.ear(ListenerConfig{Class: withRED})
+	e, l := h.ear(ListenerConfig{Class: withRED})
+	v := h.voice(1, 30)
+	h.seconds(3, v)
+	l.Report(h.now, h.floor.SSRC(0), 12) // 5 %
+	h.seconds(2, v)
+	silence := func() (own, others int) {
+		own, others = len(e.rtp), len(fine.rtp)
+		h.now = h.now.Add(20 * time.Millisecond)
+		v.next(1)
+		v.send(0x78)
+		for range 20 {
+			h.now = h.now.Add(10 * time.Millisecond)
+			h.floor.Expire(h.now)
+		}
+		return own, others
+	}
+	own, others := silence()
+	if got := len(fine.rtp) - others; got != 1 {
+		t.Errorf("who loses nothing got the silence %d times", got)
+	}
+	if got := e.rtp[own:]; len(got) != 1+echoes || got[0].SequenceNumber != got[echoes].SequenceNumber || !bytes.Equal(got[0].Payload, got[echoes].Payload) {
+		t.Errorf("who loses packets got the silence %d times", len(got))
+	}
+	h.now = h.now.Add(20 * time.Millisecond)
+	v.next(1)
+	v.send(0x78)
+	own = len(e.rtp)
+	h.say(1, v)
+	h.now = h.now.Add(100 * time.Millisecond)
+	if h.floor.Expire(h.now) || len(e.rtp) != own+1 {
+		t.Errorf("a silence that has ended is said again: %d packets after it", len(e.rtp)-own)
+	}
+	v.next(1)
+	v.send(0x78)
+	own = len(e.rtp)
+	v.sp.SetForward(h.now, false)
+	h.now = h.now.Add(100 * time.Millisecond)
+	if h.floor.Expire(h.now); len(e.rtp) != own {
+		t.Errorf("%d packets of a muted speaker", len(e.rtp)-own)
+	}
+}
+
 func TestWhatIsAskedForAgainCountsAsLoss(t *testing.T) {
 	h := crowd(t)
 	e, l := h.ear(ListenerConfig{Class: withRED})

@@ -20,6 +20,9 @@ const (
 	// maxBuilt bounds the payloads that we make longer than they came, so that
 	// they fit into every path's datagrams (RFC 8200 §5: at least 1280 bytes).
 	maxBuilt = 1150
+	// echoes is how often, echoEvery apart, the beginning of a silence is sent again.
+	echoes    = 2
+	echoEvery = 30 * time.Millisecond
 )
 
 // frame is what a stream sends in one packet: what all its listeners share.
@@ -39,6 +42,15 @@ type entry struct {
 	data []byte // frame.payload lies here; grows to the largest packet it has held
 }
 
+// echo is a packet that is sent again unasked. The one that begins a silence is the only
+// one for 400 ms: if it is lost, the listener's decoder makes sound up all that time, and
+// finds out too late what to ask for.
+type echo struct {
+	index uint32
+	left  uint8
+	at    time.Time
+}
+
 // stream is a slot in one form. Its indices have no gaps whatever happens to the
 // speaker's packets, so that a listener's reports tell of his own path only.
 type stream struct {
@@ -48,6 +60,7 @@ type stream struct {
 	packets uint32 // for sender reports
 	octets  uint32
 
+	echo  echo
 	cache [cacheLen]entry
 }
 
@@ -188,14 +201,57 @@ func (f *Floor) emitLocked(b *batch, v *view, r *rendition, i int, packets []Opu
 	}
 }
 
+// echoLocked has the packet just sent of slot i sent again to those with loss on their way.
+func (f *Floor) echoLocked(v *view, i int, now time.Time) {
+	for _, r := range v.renditions {
+		if r.form.distance > 0 {
+			s := &r.streams[i]
+			s.echo = echo{index: s.next() - 1, left: echoes, at: now.Add(echoEvery)}
+			f.wakeLocked(s.echo.at)
+		}
+	}
+}
+
+// repeatLocked sends slot i's echo if its time has come. Whatever was sent since says more.
+func (f *Floor) repeatLocked(b *batch, r *rendition, i int, now time.Time) {
+	s, ssrc := &r.streams[i], f.SSRC(i)
+	e := s.cached(s.echo.index)
+	if e == nil || s.next() != s.echo.index+1 {
+		s.echo.left = 0
+		return
+	}
+	if !now.Before(s.echo.at) {
+		for _, g := range r.groups {
+			h := g.class.header(&b.hdr, r.form, ssrc, e)
+			for k := range g.outs {
+				if o := &g.outs[k]; !o.hides(e) && int32(e.index-o.since[i]) >= 0 {
+					f.deliver(b, o, i, h, ssrc, e)
+					f.counters.Resent.Add(1)
+				}
+			}
+		}
+		s.echo.left, s.echo.at = s.echo.left-1, now.Add(echoEvery)
+	}
+	if s.echo.left > 0 {
+		f.wakeLocked(s.echo.at)
+	}
+}
+
 // waitLocked notes whether a frame waits, and until when.
 func (f *Floor) waitLocked(m *Merger) {
-	if at, ok := m.Deadline(); ok && (!f.waits || at.Before(f.due)) {
+	if at, ok := m.Deadline(); ok {
+		f.wakeLocked(at)
+	}
+}
+
+// wakeLocked asks for Expire at a time.
+func (f *Floor) wakeLocked(at time.Time) {
+	if !f.waits || at.Before(f.due) {
 		f.waits, f.due = true, at
 	}
 }
 
-// Expire sends what has waited long enough for frames that do not come, and tells
+// Expire sends what has waited long enough for frames that do not come, and echoes, and tells
 // whether something waits still. See Flusher.
 func (f *Floor) Expire(now time.Time) (waits bool) {
 	f.mu.Lock()
@@ -210,6 +266,9 @@ func (f *Floor) Expire(now time.Time) (waits bool) {
 				if m.Pending() > 0 {
 					f.emitLocked(b, v, r, i, m.Expire(f.merged[:0], now))
 					f.waitLocked(m)
+				}
+				if r.streams[i].echo.left > 0 {
+					f.repeatLocked(b, r, i, now)
 				}
 			}
 		}
