@@ -78,6 +78,23 @@ func Match(acceptLanguage string) Language {
 	return Languages()[index]
 }
 
+// Spoken is the language that somebody asks for first, whether or not there is a
+// catalogue: its two or three letters, or "" for none.
+func Spoken(acceptLanguage string) string {
+	if len(acceptLanguage) > maxHeader {
+		return ""
+	}
+	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)
+	if err != nil || len(wanted) == 0 {
+		return ""
+	}
+	base, sure := wanted[0].Base()
+	if sure != language.Exact || base.String() == "mul" { // "*" is many languages
+		return ""
+	}
+	return base.String()
+}
+
 // Error gives the words for an error code. A code without words, which the tests
 // do not let pass, gets those of "internal".
 func (l Language) Error(code string) string {

@@ -131,3 +131,14 @@ func TestUnknownCodeStillHasWords(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestLanguageAskedForFirstIsKnownAlsoWithoutACatalogue(t *testing.T) {
+	for header, want := range map[string]string{
+		"": "", "ru": "ru", "de-CH,de;q=0.9,en;q=0.8": "de", "en;q=0.1, tt-RU": "tt", "*": "", "not a language!": "",
+		"zh-Hant-TW": "zh", "haw": "haw", strings.Repeat("en,", maxHeader): "",
+	} {
+		if got := Spoken(header); got != want {
+			t.Errorf("%.40q: %q, want %q", header, got, want)
+		}
+	}
+}

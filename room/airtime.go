@@ -61,6 +61,9 @@ func (s *State) keepAirtime() {
 	}
 }
 
+// seconds is a time as views say it.
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
 // measure takes over what the media plane has counted. Only Sweep calls it.
 func (s *Service) measure(c *conversation) {
 	counted := s.airtime.Heard(c.id)

@@ -204,6 +204,13 @@ func (s *Service) SetRole(ctx context.Context, room besedka.RoomID, a Actor, tar
 	})
 }
 
+// MoveToAudience is State.MoveToAudience. When it returns the target is not heard.
+func (s *Service) MoveToAudience(ctx context.Context, room besedka.RoomID, a Actor, target besedka.AccountID, reason string) error {
+	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) error {
+		return st.MoveToAudience(by, target, reason, now)
+	})
+}
+
 // Mute mutes the actor's own microphone.
 func (s *Service) Mute(ctx context.Context, room besedka.RoomID, a Actor) error {
 	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error {

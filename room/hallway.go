@@ -25,6 +25,8 @@ type Card struct {
 	Faces         []Face         `json:"faces"`
 	Counts        CardCounts     `json:"counts"`
 	GuestsAllowed bool           `json:"guests_allowed"`
+	Language      string         `json:"language"`
+	Attribution   Attribution    `json:"attribution"`
 
 	friends int // whom the viewer follows, in it
 }
@@ -118,7 +120,8 @@ func (s *Service) followedLately(ctx context.Context, c *conversation, a Actor) 
 func (s *State) card(friends []besedka.AccountID) Card {
 	counts := s.counts()
 	card := Card{ID: s.info.ID, Title: s.info.Title, Kind: s.info.Kind, StartedAt: s.info.StartedAt,
-		Host: Person{ID: s.info.Host}, Counts: CardCounts{counts.All, counts.OnStage}, GuestsAllowed: s.info.GuestsAllowed}
+		Host: Person{ID: s.info.Host}, Counts: CardCounts{counts.All, counts.OnStage}, GuestsAllowed: s.info.GuestsAllowed,
+		Language: s.info.Language, Attribution: s.info.Attribution}
 	stage := s.stageOrder()
 	rank := func(account besedka.AccountID) int {
 		if i := slices.Index(stage, account); i >= 0 {

@@ -10,6 +10,20 @@ import (
 // who may, is said at makeModerator, makeSpeaker and makeListener. The host's
 // role changes by handing over only. A role that somebody already has is no change.
 func (s *State) SetRole(by, target besedka.AccountID, role besedka.Role, now time.Time) error {
+	return s.setRole(by, target, role, "", now)
+}
+
+// MoveToAudience is SetRole to listener with a reason, which is told to whom
+// it concerns and to nobody else.
+func (s *State) MoveToAudience(by, target besedka.AccountID, reason string, now time.Time) error {
+	reason, ok := cleanText(reason, MaxReason)
+	if !ok {
+		return ErrNoteInvalid.In("reason")
+	}
+	return s.setRole(by, target, besedka.RoleListener, reason, now)
+}
+
+func (s *State) setRole(by, target besedka.AccountID, role besedka.Role, reason string, now time.Time) error {
 	if err := s.needSeat(by); err != nil {
 		return err
 	}
@@ -37,7 +51,7 @@ func (s *State) SetRole(by, target besedka.AccountID, role besedka.Role, now tim
 	case besedka.RoleSpeaker:
 		return s.makeSpeaker(by, target, now)
 	}
-	return s.makeListener(by, target, now)
+	return s.makeListener(by, target, reason, now)
 }
 
 // makeModerator: any moderator, of any speaker.
@@ -85,13 +99,13 @@ func (s *State) makeSpeaker(by, target besedka.AccountID, now time.Time) error {
 }
 
 // makeListener: oneself at any time, otherwise whoever governs the target.
-func (s *State) makeListener(by, target besedka.AccountID, now time.Time) error {
+func (s *State) makeListener(by, target besedka.AccountID, reason string, now time.Time) error {
 	if by != target {
 		if err := s.governs(by, target); err != nil {
 			return err
 		}
 	}
-	s.moveToAudience(by, target, now)
+	s.moveToAudience(by, target, reason, now)
 	return nil
 }
 

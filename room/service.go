@@ -54,6 +54,7 @@ type Deps struct {
 	// Journal is the file that keeps removals until the database has them; "" for none.
 	Journal string
 	Limits  Limits // zero fields take DefaultLimits
+	Asked   Asked  // nil: nobody asks in writing
 }
 
 // Service holds the open rooms of the instance. It is safe for concurrent use.
@@ -70,6 +71,7 @@ type Service struct {
 	random   io.Reader
 	log      *slog.Logger
 	limits   Limits
+	asked    Asked
 
 	turns   turns
 	index   index
@@ -82,7 +84,7 @@ type Service struct {
 // New makes the service; call Recover before serving.
 func New(d Deps) *Service {
 	return &Service{
-		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, airtime: d.Airtime, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
+		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, airtime: d.Airtime, asked: d.Asked, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
 		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
 		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
 		limits:  d.Limits.orDefault(),

@@ -92,13 +92,20 @@ func (s *State) leftStage(account besedka.AccountID) {
 	s.concludeAttribution()
 }
 
-// moveToAudience takes somebody off stage who stays in the room.
-func (s *State) moveToAudience(by, target besedka.AccountID, now time.Time) {
+// moveToAudience takes somebody off stage who stays in the room; a reason is
+// told to them only.
+func (s *State) moveToAudience(by, target besedka.AccountID, reason string, now time.Time) {
 	s.stage.drop(target)
 	if by != target {
 		s.log(by, LogMovedToAudience, target, "")
 	}
-	s.tell("moved_to_audience", fields{"account": target, "by": by})
+	who := target.Participant()
+	if reason == "" {
+		s.tell("moved_to_audience", fields{"account": target, "by": by})
+	} else {
+		s.tellOnly(s.everybodyBut(who), "moved_to_audience", fields{"account": target, "by": by})
+		s.tellOnly([]besedka.ParticipantID{who}, "moved_to_audience", fields{"account": target, "by": by, "reason": reason})
+	}
 	s.leftStage(target)
 	s.watch(now)
 }

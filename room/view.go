@@ -23,8 +23,16 @@ type View struct {
 	EndedAt       *time.Time     `json:"ended_at"`
 	GuestsAllowed bool           `json:"guests_allowed"`
 	Hands         Hands          `json:"hands"`
+	QueueRule     QueueRule      `json:"queue_rule"`
+	Language      string         `json:"language" doc:"Two or three letters of BCP 47; empty where nobody has said."`
+	Attribution   Attribution    `json:"attribution" doc:"What may be told of the conversation outside."`
 	Seq           int64          `json:"seq"`
 	Counts        Counts         `json:"counts"`
+
+	// What is under way.
+	VisibilityChange  *WideningView    `json:"visibility_change"`
+	AttributionChange *AttributionView `json:"attribution_change"`
+	Timer             *TurnView        `json:"timer"`
 
 	// A large room shows a part of its audience.
 	Participants   []Participant `json:"participants" doc:"The stage; then the audience, all of it up to 200, else people I follow, people followed by the speakers, and some others."`
@@ -62,17 +70,20 @@ type Participant struct {
 	EnteredAt          time.Time         `json:"entered_at"`
 	OnStageSince       *time.Time        `json:"on_stage_since,omitempty"`
 	AppointedBy        besedka.AccountID `json:"appointed_by,omitempty" doc:"Of moderators: who made them one, and may take it back."`
+	Airtime            int64             `json:"airtime,omitempty" doc:"Of those on stage: for how many seconds they have been heard in this room."`
 	FollowedBySpeakers bool              `json:"followed_by_speakers"`
 }
 
-// QueuedHand is a raised hand as moderators see it.
+// QueuedHand is a raised hand as moderators see it, in the order of the room's rule.
 type QueuedHand struct {
 	Account            besedka.AccountID `json:"account"`
 	Username           string            `json:"username"`
 	Name               string            `json:"name"`
 	Photo              string            `json:"photo"`
 	Note               string            `json:"note"`
+	Group              string            `json:"group" doc:"Whom they say to speak for."`
 	RaisedAt           time.Time         `json:"raised_at"`
+	Airtime            int64             `json:"airtime" doc:"For how many seconds they have been heard in this room."`
 	FollowedBySpeakers bool              `json:"followed_by_speakers"`
 }
 
@@ -94,6 +105,7 @@ type Me struct {
 	HeirOffer       bool                  `json:"heir_offer"`
 	Muted           bool                  `json:"muted"`
 	Silenced        bool                  `json:"silenced"`
+	LastModerator   bool                  `json:"last_moderator" doc:"Nobody else here moderates: hand over before leaving."`
 	Overflow        bool                  `json:"overflow" doc:"I listen to a full room and am only counted. Entering again takes a place in the audience when there is one."`
 }
 
@@ -101,6 +113,7 @@ type Me struct {
 type OwnHand struct {
 	RaisedAt time.Time `json:"raised_at"`
 	Note     string    `json:"note"`
+	Group    string    `json:"group"`
 	Place    int       `json:"place,omitempty"`
 }
 
@@ -145,7 +158,9 @@ func (s *Service) View(ctx context.Context, room besedka.RoomID, a Actor) (*View
 // view composes what the actor sees, without names. Guests see the stage only.
 func (s *State) view(a Actor, crowd *crowd, mine []besedka.AccountID, now time.Time) *View {
 	v := &View{ID: s.info.ID, Title: s.info.Title, Kind: s.info.Kind, Host: Person{ID: s.info.Host},
-		StartedAt: s.info.StartedAt, GuestsAllowed: s.info.GuestsAllowed, Hands: s.info.Hands, Counts: s.counts()}
+		StartedAt: s.info.StartedAt, GuestsAllowed: s.info.GuestsAllowed, Hands: s.info.Hands, Counts: s.counts(),
+		QueueRule: s.info.Queue, Language: s.info.Language, Attribution: s.info.Attribution,
+		VisibilityChange: s.wideningView(), AttributionChange: s.attributionView(), Timer: s.turnView()}
 	if s.Ended() {
 		v.EndedAt = &s.info.EndedAt
 	}
@@ -172,7 +187,7 @@ func (s *State) participant(account besedka.AccountID, crowd *crowd) Participant
 	p := Participant{Account: account, Role: s.roleOf(account), CSRC: voice.CSRC, Muted: seat.shownMuted(),
 		Silenced: voice.SilencedBy != "", Connected: !seat.Lost, EnteredAt: seat.EnteredAt}
 	if place, ok := s.stage.get(account); ok {
-		p.OnStageSince, p.AppointedBy = &place.Since, place.AppointedBy
+		p.OnStageSince, p.AppointedBy, p.Airtime = &place.Since, place.AppointedBy, seconds(s.airtime(account))
 	} else {
 		p.FollowedBySpeakers = crowd.followed[account]
 	}
@@ -190,8 +205,9 @@ func (s *State) me(who besedka.ParticipantID) Me {
 	m.Role, m.Seated, m.Overflow = &role, true, seat.Overflow
 	m.Muted, m.Silenced = seat.shownMuted(), s.voices.rows[account].SilencedBy != ""
 	m.HeirOffer = account != "" && s.vigil.Offered == account
+	m.LastModerator = role.Moderates() && len(s.moderators()) == 1
 	if hand, up := s.hands.get(account); up {
-		m.Hand = &OwnHand{RaisedAt: hand.RaisedAt, Note: hand.Note, Place: slices.Index(s.queue(), account) + 1}
+		m.Hand = &OwnHand{RaisedAt: hand.RaisedAt, Note: hand.Note, Group: hand.Group, Place: slices.Index(s.queue(), account) + 1}
 	}
 	if i, ok := s.invited.get(account); ok {
 		m.StageInvitation = &OwnInvitation{By: Person{ID: i.By}}
@@ -205,8 +221,8 @@ func (s *State) forModerators(v *View, crowd *crowd, now time.Time) {
 	queue := s.queue()
 	for _, account := range queue[:min(len(queue), maxQueueShown)] {
 		hand := s.hands.rows[account]
-		v.Queue = append(v.Queue, QueuedHand{Account: account, Note: hand.Note, RaisedAt: hand.RaisedAt,
-			FollowedBySpeakers: crowd.followed[account]})
+		v.Queue = append(v.Queue, QueuedHand{Account: account, Note: hand.Note, Group: hand.Group, RaisedAt: hand.RaisedAt,
+			Airtime: seconds(s.airtime(account)), FollowedBySpeakers: crowd.followed[account]})
 	}
 	for account := range s.invited.rows {
 		v.Invited = append(v.Invited, account)
@@ -218,9 +234,30 @@ func (s *State) forModerators(v *View, crowd *crowd, now time.Time) {
 	}
 }
 
+// single lists the people of a view who are named one by one.
+func (v *View) single() []*Person {
+	list := []*Person{&v.Host}
+	if v.Me.StageInvitation != nil {
+		list = append(list, &v.Me.StageInvitation.By)
+	}
+	if v.VisibilityChange != nil {
+		list = append(list, &v.VisibilityChange.By)
+	}
+	if v.AttributionChange != nil {
+		list = append(list, &v.AttributionChange.By)
+	}
+	if v.Timer != nil {
+		list = append(list, &v.Timer.By)
+	}
+	return list
+}
+
 // nameAll fills in names, in one look.
 func (s *Service) nameAll(ctx context.Context, v *View) {
-	ids := []besedka.AccountID{v.Host.ID}
+	var ids []besedka.AccountID
+	for _, p := range v.single() {
+		ids = append(ids, p.ID)
+	}
 	for i := range v.Participants {
 		ids = append(ids, v.Participants[i].Account)
 	}
@@ -232,11 +269,10 @@ func (s *Service) nameAll(ctx context.Context, v *View) {
 			ids = append(ids, account)
 		}
 	}
-	if v.Me.StageInvitation != nil {
-		ids = append(ids, v.Me.StageInvitation.By.ID)
-	}
 	people := s.people.show(ctx, ids)
-	v.Host = people[v.Host.ID]
+	for _, p := range v.single() {
+		*p = people[p.ID]
+	}
 	for i := range v.Participants {
 		p := &v.Participants[i]
 		who := people[p.Account]
@@ -249,8 +285,5 @@ func (s *Service) nameAll(ctx context.Context, v *View) {
 	}
 	for i := range v.Removals {
 		v.Removals[i].Name = people[v.Removals[i].Account.Account()].Name
-	}
-	if v.Me.StageInvitation != nil {
-		v.Me.StageInvitation.By = people[v.Me.StageInvitation.By.ID]
 	}
 }

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"context"
 
 	"besedka"
+	"besedka/i18n"
 	"besedka/room"
 )
 
@@ -39,11 +41,15 @@ func (s *Server) view(ctx context.Context, id besedka.RoomID, err error) (*out[*
 }
 
 type openInput struct {
-	Body struct {
+	AcceptLanguage string `header:"Accept-Language"`
+	Body           struct {
 		Title         string              `json:"title,omitempty" doc:"At most 60 characters."`
 		Kind          room.Kind           `json:"kind" doc:"open, social or closed."`
 		GuestsAllowed bool                `json:"guests_allowed,omitempty" doc:"Guests may listen to an open room."`
 		Invite        []besedka.AccountID `json:"invite,omitempty" doc:"At most 100 people to ask into the room."`
+		Language      string              `json:"language,omitempty" doc:"Two or three letters of BCP 47; if none is given, the first of Accept-Language."`
+		Attribution   room.Attribution    `json:"attribution,omitempty" doc:"on_record, background, chatham_house or off_record, which is meant if none is given."`
+		QueueRule     room.QueueRule      `json:"queue_rule,omitempty" doc:"first_come, which is meant if none is given, least_airtime, first_timers, alternate or lot."`
 	}
 }
 
@@ -52,7 +58,8 @@ func (s *Server) openRoom(ctx context.Context, in *openInput) (*out[*room.View],
 	if b.GuestsAllowed && !s.Guests {
 		return nil, room.ErrGuestsNotAllowed.In("guests_allowed")
 	}
-	id, err := s.Rooms.Open(ctx, actorOf(ctx), room.Opening{Title: b.Title, Kind: b.Kind, GuestsAllowed: b.GuestsAllowed, Invite: b.Invite})
+	id, err := s.Rooms.Open(ctx, actorOf(ctx), room.Opening{Title: b.Title, Kind: b.Kind, GuestsAllowed: b.GuestsAllowed, Invite: b.Invite,
+		Language: cmp.Or(b.Language, i18n.Spoken(in.AcceptLanguage)), Attribution: b.Attribution, Queue: b.QueueRule})
 	if err == nil {
 		err = s.seated(ctx, id)
 	}
@@ -67,7 +74,9 @@ type changeInput struct {
 	Room besedka.RoomID `path:"room"`
 	Body struct {
 		Title *string     `json:"title,omitempty" doc:"At most 60 characters."`
-		Hands *room.Hands `json:"hands,omitempty" doc:"Who may raise a hand: everyone, followed or off."`
+		Hands *room.Hands `json:"hands,omitempty" doc:"Who may raise a hand: everyone, followed, not_spoken or off."`
+
+		QueueRule *room.QueueRule `json:"queue_rule,omitempty" doc:"In which order hands are served: first_come, least_airtime, first_timers, alternate or lot."`
 	}
 }
 
@@ -78,6 +87,9 @@ func (s *Server) changeRoom(ctx context.Context, in *changeInput) (*out[*room.Vi
 	}
 	if err == nil && in.Body.Hands != nil {
 		err = s.Rooms.SetHands(ctx, in.Room, actorOf(ctx), *in.Body.Hands)
+	}
+	if err == nil && in.Body.QueueRule != nil {
+		err = s.Rooms.SetQueueRule(ctx, in.Room, actorOf(ctx), *in.Body.QueueRule)
 	}
 	return s.view(ctx, in.Room, err)
 }
@@ -182,11 +194,15 @@ type roleInput struct {
 	Room    besedka.RoomID    `path:"room"`
 	Account besedka.AccountID `path:"account"`
 	Body    struct {
-		Role besedka.Role `json:"role" doc:"moderator, speaker or listener."`
+		Role   besedka.Role `json:"role" doc:"moderator, speaker or listener."`
+		Reason string       `json:"reason,omitempty" doc:"Of a move to the audience, told to that person only; at most 280 characters."`
 	}
 }
 
 func (s *Server) setRole(ctx context.Context, in *roleInput) (*out[*room.View], error) {
+	if in.Body.Role == besedka.RoleListener {
+		return s.view(ctx, in.Room, s.Rooms.MoveToAudience(ctx, in.Room, actorOf(ctx), in.Account, in.Body.Reason))
+	}
 	return s.view(ctx, in.Room, s.Rooms.SetRole(ctx, in.Room, actorOf(ctx), in.Account, in.Body.Role))
 }
 
