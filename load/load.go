@@ -77,7 +77,8 @@ type Config struct {
 
 	// SpeakerTokens are credentials of accounts for the speakers after the first
 	// and for the hosts of the rooms after the first. Where they do not suffice,
-	// accounts are made with invitations of Token's account.
+	// those are used that earlier runs with the same Token made, and then more are
+	// made with invitations of its account.
 	SpeakerTokens []string
 	// Guests gives the credentials of n listeners of a room. Without it they are
 	// asked for one by one with POST /rooms/{room}/guests.
@@ -179,13 +180,17 @@ type run struct {
 	returns returns
 	talk    sync.Mutex // what the rooms' talkers count
 	streams sync.WaitGroup
+
+	made   int  // accounts of Token's that were asked for
+	allNew bool // there are no more of earlier runs
 }
 
 // Run opens the rooms, lets everybody in, measures for Duration, leaves and
 // ends the rooms again. It returns the report together with an error when the
 // run could not be finished: what was measured until then is in the report.
 // Failed joins of listeners are no error; they stand in the report. Accounts
-// that were made for speakers stay on the server, signed out.
+// that were made for speakers stay on the server, signed out, for the next run
+// with the same token.
 func Run(ctx context.Context, c Config) (Report, error) {
 	if err := c.complete(); err != nil {
 		return Report{}, err

@@ -2,10 +2,10 @@ package load
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -21,7 +21,7 @@ type room struct {
 	guests    []string
 	listeners []*listener
 	arrivals  []*listener
-	accounts  []credential // made for this run: signed out at the end
+	accounts  []credential // signed in for this run: signed out at the end
 	sent      uint64       // frames inside the window, of all speakers
 	ticks     uint64       // ticks inside the window
 	spoke     int64        // when the first speaker's last frame was sent, Unix nanoseconds
@@ -84,37 +84,86 @@ func (r *run) openRoom(ctx context.Context, i int) (*room, error) {
 	return m, nil
 }
 
-// account gives the credential of another account: one of the given, or a new one.
+// account gives the credential of another account: one of the given, or one that
+// an earlier run with the same token has made, or a new one.
 func (r *run) account(ctx context.Context, m *room) (credential, error) {
 	if len(r.SpeakerTokens) > 0 {
 		t := r.SpeakerTokens[0]
 		r.SpeakerTokens = r.SpeakerTokens[1:]
 		return credential(t), nil
 	}
+	for !r.allNew {
+		username, password := r.nextAccount()
+		who, err := r.signIn(ctx, username, password)
+		var no *Refusal
+		switch {
+		case errors.As(err, &no) && no.Status == http.StatusUnauthorized:
+			r.made, r.allNew = r.made-1, true // they are made in order
+		case errors.As(err, &no) && no.Status == http.StatusForbidden: // suspended meanwhile
+		case err != nil:
+			return "", err
+		case who != "":
+			m.accounts = append(m.accounts, who)
+			return who, nil
+		}
+	}
+	who, err := r.signUp(ctx)
+	if err == nil {
+		m.accounts = append(m.accounts, who)
+	}
+	return who, err
+}
+
+// nextAccount names the next account of those that belong to Token. Only who
+// knows the token can sign in to them.
+func (r *run) nextAccount() (username, password string) {
+	r.made++
+	sum := sha256.Sum256(fmt.Appendf(nil, "besedka load account %d of %s", r.made, r.Token))
+	return "load_" + hex.EncodeToString(sum[:5]), hex.EncodeToString(sum[5:])
+}
+
+// signIn gives a session of an account, "" when it is busy in a room of another run.
+func (r *run) signIn(ctx context.Context, username, password string) (credential, error) {
+	head, err := r.api.call(ctx, http.MethodPost, "/api/v1/sessions", "", map[string]string{"username": username, "password": password}, nil)
+	if err != nil {
+		return "", err
+	}
+	who, err := sessionOf(head)
+	if err != nil {
+		return "", err
+	}
+	var me struct{ Room *string }
+	if _, err := r.api.call(ctx, http.MethodGet, "/api/v1/me", who, nil, &me); err != nil {
+		return "", err
+	}
+	if me.Room == nil {
+		return who, nil
+	}
+	_, err = r.api.call(ctx, http.MethodDelete, "/api/v1/sessions/current", who, nil, nil)
+	return "", err
+}
+
+// signUp makes an account with an invitation of Token's account.
+func (r *run) signUp(ctx context.Context) (credential, error) {
 	var invitation struct{ Code string }
 	if _, err := r.api.call(ctx, http.MethodPost, "/api/v1/invitations", credential(r.Token), struct{}{}, &invitation); err != nil {
 		return "", err
 	}
-	name, pass := make([]byte, 5), make([]byte, 16)
-	if _, err := io.ReadFull(r.Random, name); err != nil {
-		return "", err
-	}
-	if _, err := io.ReadFull(r.Random, pass); err != nil {
-		return "", err
-	}
-	username := "load_" + hex.EncodeToString(name)
-	in := map[string]string{"invitation": invitation.Code, "username": username, "name": "Load test", "password": hex.EncodeToString(pass)}
+	username, password := r.nextAccount()
+	in := map[string]string{"invitation": invitation.Code, "username": username, "name": "Load test", "password": password}
 	head, err := r.api.call(ctx, http.MethodPost, "/api/v1/accounts", "", in, nil)
 	if err != nil {
 		return "", err
 	}
+	return sessionOf(head)
+}
+
+func sessionOf(head http.Header) (credential, error) {
 	cookies := (&http.Response{Header: head}).Cookies()
 	if len(cookies) == 0 {
-		return "", errors.New("POST /api/v1/accounts set no cookie")
+		return "", errors.New("the server set no cookie")
 	}
-	who := credential(cookies[0].Name + "=" + cookies[0].Value)
-	m.accounts = append(m.accounts, who)
-	return who, nil
+	return credential(cookies[0].Name + "=" + cookies[0].Value), nil
 }
 
 // onStage lets another account enter and brings it on stage: the second

@@ -31,3 +31,24 @@ func TestLoadCommandFindsNoLossInAQuietRoom(t *testing.T) {
 		t.Errorf("the room of the load test is still open: %v", cards)
 	}
 }
+
+func TestLoadCommandMakesItsAccountsOnce(t *testing.T) {
+	w := begin(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	made := 0
+	for run := range 2 {
+		out, err := exec.CommandContext(ctx, program, "load", "--url", w.url, "--token", w.founder().token,
+			"--rooms", "2", "--speakers", "2", "--listeners", "1", "--duration", "1s", "--json").Output()
+		if err != nil {
+			t.Fatalf("run %d: %v\n%s", run+1, err, out)
+		}
+		invitations, _ := w.founder().must("GET", "/invitations", nil).json()["invitations"].([]any)
+		if run == 0 {
+			made = len(invitations)
+		}
+		if len(invitations) != made || made < 3 {
+			t.Errorf("%d accounts after run %d, %d after the first", len(invitations), run+1, made)
+		}
+	}
+}
