@@ -41,6 +41,8 @@ type DB struct {
 	log     *slog.Logger
 	closed  atomic.Bool
 
+	prepared *statements // of reader; nil on PostgreSQL, whose driver keeps them itself
+
 	mu    sync.RWMutex
 	hooks []func([]besedka.Topic)
 }
@@ -161,6 +163,11 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(tx 
 }
 
 func (d *DB) once(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(tx *Tx) error) ([]besedka.Topic, error) {
+	var prepared *statements
+	if pool == d.reader {
+		prepared = d.prepared
+		prepared.prepare(ctx)
+	}
 	stx, err := pool.BeginTx(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
@@ -172,6 +179,8 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(tx
 		tx:      stx,
 		dialect: d.dialect,
 		write:   o == nil,
+
+		prepared: prepared,
 	}
 	if err := f(tx); err != nil {
 		return nil, err

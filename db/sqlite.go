@@ -50,6 +50,7 @@ func (d *DB) openSQLite(ctx context.Context, dir string) error {
 		return errors.Join(err, d.writer.Close())
 	}
 	readers := max(4, runtime.GOMAXPROCS(0))
+	d.prepared = &statements{pool: d.reader, known: make(map[string]*sql.Stmt)}
 	d.reader.SetMaxOpenConns(readers)
 	d.reader.SetMaxIdleConns(readers)
 	if err := d.Check(ctx); err != nil {

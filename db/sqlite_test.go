@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,4 +60,24 @@ func plan(t *testing.T, d *db.DB) (how string) {
 		t.Fatal(err)
 	}
 	return how
+}
+
+func TestReadersAtOnceDoNotWaitForEachOthersStatements(t *testing.T) {
+	d := dbtest.Store{Dir: t.TempDir()}.Open(t, time.Now)
+	var busy sync.WaitGroup
+	for i := range 32 {
+		busy.Go(func() {
+			for j := range 40 { // more queries than are kept, in no order
+				n, want := 0, (i*40+j)%300
+				err := d.Read(context.Background(), func(tx *db.Tx) error {
+					return tx.QueryRow(fmt.Sprintf(`SELECT $1 + %d`, want), 1).Scan(&n)
+				})
+				if err != nil || n != want+1 {
+					t.Errorf("%d, %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	busy.Wait()
 }

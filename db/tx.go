@@ -20,6 +20,8 @@ type Tx struct {
 	dialect Dialect
 	write   bool
 	topics  []besedka.Topic // published to, each once
+
+	prepared *statements // nil where the driver keeps them itself, or there is nothing to gain
 }
 
 // Millis is Now as it stands in the tables.
@@ -36,11 +38,17 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 
 // QueryRow runs a query of at most one row; Scan gives sql.ErrNoRows for none.
 func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
+	if s := t.prepared.find(query); s != nil {
+		return t.tx.StmtContext(t.ctx, s).QueryRowContext(t.ctx, args...)
+	}
 	return t.tx.QueryRowContext(t.ctx, query, args...)
 }
 
 // Query runs a query of many rows. They must be closed before the next statement.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	if s := t.prepared.find(query); s != nil {
+		return t.tx.StmtContext(t.ctx, s).QueryContext(t.ctx, args...)
+	}
 	return t.tx.QueryContext(t.ctx, query, args...)
 }
 
