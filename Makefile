@@ -57,7 +57,7 @@ race: ## Go tests of the packages under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v -e /test -e /bench)
 
 e2e: build $(E2E)/node_modules/.package-lock.json ## real browsers hear each other (root: it makes network namespaces)
-	cd $(E2E) && node --test --test-concurrency=1 .
+	cd $(E2E) && node --test --test-concurrency=1 --test-timeout=900000 .
 
 check: $(CLIENT)/node_modules/.package-lock.json ## formatting, vet, staticcheck, client types, generated files
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt'; exit 1; }
@@ -72,7 +72,7 @@ generate: ## write docs/openapi.json anew
 bench: build ## cost per packet and listener beside a plain Pion server, in one run
 	$(GO) run ./bench/run
 
-network: build $(E2E)/node_modules/.package-lock.json ## what a listener's browser conceals on bad networks, beside plain Pion (root; 6 minutes)
+network: build $(E2E)/node_modules/.package-lock.json ## what a listener's browser conceals on bad networks, beside plain Pion (root; 11 minutes)
 	@cd $(E2E) && node network.mjs
 
 switches: build $(E2E)/node_modules/.package-lock.json ## what browsers conceal when packets change their length, many times over (root; 11 minutes)

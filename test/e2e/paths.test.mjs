@@ -48,7 +48,7 @@ async function enter(person) {
   const began = Date.now();
   await link.click();
   await person.page.evaluate(async () => {
-    for (const deadline = Date.now() + 20000; Date.now() < deadline; await new Promise((done) => setTimeout(done, 20))) {
+    for (const deadline = Date.now() + 60000; Date.now() < deadline; await new Promise((done) => setTimeout(done, 20))) {
       for (const connection of window.heard.connections) {
         if (connection.connectionState !== 'connected') continue;
         for (const s of (await connection.getStats()).values()) if (s.type === 'inbound-rtp' && s.totalAudioEnergy > 0) return;

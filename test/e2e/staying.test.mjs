@@ -43,7 +43,7 @@ afterEach(async (t) => {
 /** Waits until more packets come in than at the moment of asking. */
 async function hearsOn(person, packets = 50) {
   const { packets: before } = await inbound(person.page);
-  const deadline = Date.now() + 30000;
+  const deadline = Date.now() + 90000;
   for (;;) {
     const now = await inbound(person.page);
     if (now.packets >= before + packets || now.packets < before && now.packets >= packets) return;
