@@ -146,12 +146,12 @@ const maxControlSources = 8
 // ControlOpener checks and decrypts the RTCP of one session. Like
 // ControlSealer it keeps keys, not ciphers. Not for concurrent use.
 type ControlOpener struct {
-	keys    Keys
+	keys    Keys     // controlKeys
 	sources []source // never forgotten, or going back to one would open a replay
 }
 
 // NewControlOpener makes an opener from the master keys with which the peer writes.
-func NewControlOpener(k Keys) *ControlOpener { return &ControlOpener{keys: k} }
+func NewControlOpener(k Keys) *ControlOpener { return &ControlOpener{keys: controlKeys(k)} }
 
 // Open decrypts the SRTCP packet b in place and returns the plain compound packet.
 func (c *ControlOpener) Open(b []byte) ([]byte, bool) {

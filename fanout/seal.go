@@ -42,12 +42,12 @@ func (s *sealer) seal(dst []byte, h int, payload []byte, ssrc, seq uint32, iv *[
 // RFC 7714 §9). It keeps keys, not ciphers: reports are rare and sessions many.
 // Not for concurrent use.
 type ControlSealer struct {
-	keys  Keys
+	keys  Keys // controlKeys
 	index uint32
 }
 
 // NewControlSealer makes a sealer from the master keys with which we write.
-func NewControlSealer(k Keys) *ControlSealer { return &ControlSealer{keys: k} }
+func NewControlSealer(k Keys) *ControlSealer { return &ControlSealer{keys: controlKeys(k)} }
 
 // Seal appends to dst the SRTCP packet made from the compound packet plain,
 // which begins with an RTCP header and the sender's SSRC.
@@ -77,10 +77,16 @@ func (c *ControlSealer) Seal(dst, plain []byte) []byte {
 	return binary.BigEndian.AppendUint32(dst, word)
 }
 
-func controlGCM(k *Keys) (cipher.AEAD, [12]byte) {
-	var key [KeyLen]byte
-	var salt [12]byte
-	k.derive(labelRTCPKey, key[:])
-	k.derive(labelRTCPSalt, salt[:])
-	return newGCM(key[:]), salt
+// controlKeys are the keys from which a report's cipher is made: with GCM those of
+// RTCP itself, derived once; otherwise the master keys.
+func controlKeys(k Keys) Keys {
+	if k.Profile != AES128GCM {
+		return k
+	}
+	c := Keys{Profile: k.Profile}
+	k.derive(labelRTCPKey, c.Key[:])
+	k.derive(labelRTCPSalt, c.Salt[:k.Profile.SaltLen()])
+	return c
 }
+
+func controlGCM(c *Keys) (cipher.AEAD, [12]byte) { return newGCM(c.Key[:]), [12]byte(c.Salt[:12]) }

@@ -2,11 +2,14 @@ package fanout
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func openPort(t testing.TB, sockets int) *Socket {
@@ -194,4 +197,55 @@ func waitingIn(o *Outbox) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.batch.n
+}
+
+// BenchmarkRooms is one packet in each of many small rooms, as they come out of one
+// read: with the reader's outbox, and each room with a system call of its own.
+func BenchmarkRooms(b *testing.B) {
+	for _, n := range []int{1, 5, 20} {
+		for _, shared := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%d listeners/shared=%v", n, shared), func(b *testing.B) { benchRooms(b, n, shared) })
+		}
+	}
+}
+
+func benchRooms(b *testing.B, listeners int, shared bool) {
+	const rooms = 32 // half of what one read brings at most
+	s, to := testSocket(b), drain(b)
+	var out *Outbox
+	if shared {
+		out = s.Inboxes()[0].Outbox()
+	}
+	var counters Counters
+	var speakers [rooms]*Speaker
+	for i := range speakers {
+		f := NewFloor(FloorConfig{Socket: s, Counters: &counters, SSRC: 1000})
+		for range listeners {
+			f.AddListener(ListenerConfig{Keys: randomKeys(AES128GCM), Class: Class{Type: 111, LevelID: 1}, Slots: 3, To: to})
+		}
+		speakers[i] = f.AddSpeaker(7, true)
+	}
+	p := Packet{SSRC: 1, Type: 111, Level: 30, Payload: append([]byte{speech}, make([]byte, 99)...)}
+	now := time.Now()
+	b.ReportAllocs()
+	before := cpuTime()
+	for b.Loop() {
+		now = now.Add(20 * time.Millisecond)
+		p.Index++
+		p.Timestamp += 960
+		for _, sp := range speakers {
+			sp.Forward(now, p, out)
+		}
+		if shared {
+			out.flush()
+		}
+	}
+	b.ReportMetric(float64(cpuTime()-before)/float64(b.N)/float64(rooms*listeners), "cpu-ns/listener")
+}
+
+// cpuTime is what the process has used, which on a busy machine says more than the clock.
+func cpuTime() int64 {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return u.Utime.Nano() + u.Stime.Nano()
 }

@@ -98,9 +98,10 @@ type Config struct {
 	MaxSessions int
 	// Sockets is how many UDP sockets share the port; 0 means one for each core.
 	Sockets int
-	// Calm is called when a crowd has joined and nobody has for a while: handshakes
-	// leave garbage, and this is the time to give the memory back. nil does nothing.
-	Calm func()
+	// Calm is told true when a crowd has joined and nobody has for a while, and false when
+	// the next one comes: handshakes leave garbage, and in between is the time
+	// to give the memory back. nil does nothing.
+	Calm func(calm bool)
 	// Framing says who is sent longer packets; its zero value is right for most.
 	Framing fanout.Policy
 }

@@ -68,7 +68,7 @@ func Listen(cfg Config) (*Server, error) {
 		cfg.OnSession = func(Event) {}
 	}
 	if cfg.Calm == nil {
-		cfg.Calm = func() {}
+		cfg.Calm = func(bool) {}
 	}
 	if cfg.MaxSessions <= 0 {
 		cfg.MaxSessions = defaultSessions
@@ -221,8 +221,8 @@ func (s *Server) sweep() {
 		clear(sessions)
 		clear(places)
 		s.revoked.prune(now)
-		if crowd.settled(s.count.handshakes.Load(), now) {
-			s.cfg.Calm()
+		if crowd.turned(s.count.handshakes.Load(), now) {
+			s.cfg.Calm(crowd.calm)
 		}
 	}
 }
@@ -236,20 +236,25 @@ const (
 
 // crowd watches people join.
 type crowd struct {
-	joined, told int64 // in all; when it was last told
+	calm         bool
+	joined, told int64 // in all; when it last became calm
 	at           time.Time
 }
 
-// settled says, once for each crowd, that it has come and nobody comes any more.
-func (c *crowd) settled(joined int64, now time.Time) bool {
+// turned says whether it has become calm, or is so no more.
+func (c *crowd) turned(joined int64, now time.Time) bool {
 	if joined != c.joined {
 		c.joined, c.at = joined, now
+	}
+	many := joined-c.told >= crowdSize
+	switch {
+	case c.calm && many:
+		c.calm = false
+	case !c.calm && many && now.Sub(c.at) >= calmAfter:
+		c.calm, c.told = true, joined
+	default:
 		return false
 	}
-	if joined-c.told < crowdSize || now.Sub(c.at) < calmAfter {
-		return false
-	}
-	c.told = joined
 	return true
 }
 

@@ -1,38 +1,41 @@
 package media
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
 
-func TestCalmIsToldOnceForACrowd(t *testing.T) {
+func TestItIsCalmWhenACrowdHasJoined(t *testing.T) {
 	var c crowd
 	now := time.Unix(1_700_000_000, 0)
-	told := 0
+	var told []bool
 	pass := func(seconds int, joined int64) {
 		for range seconds {
 			now = now.Add(time.Second)
-			if c.settled(joined, now) {
-				told++
+			if c.turned(joined, now) {
+				told = append(told, c.calm)
 			}
 		}
 	}
-	pass(60, crowdSize-1) // a few are no crowd
-	if told != 0 {
-		t.Fatal("told of a few")
+	expect := func(what string, want ...bool) {
+		t.Helper()
+		if !slices.Equal(told, want) {
+			t.Fatalf("%s: told %v", what, told)
+		}
 	}
-	for n := range int64(30) { // people keep coming
+	pass(60, crowdSize-1)
+	expect("a few are no crowd")
+	for n := range int64(30) {
 		pass(2, crowdSize+n)
 	}
-	if told != 0 {
-		t.Fatal("told while people come")
-	}
+	expect("people keep coming")
 	pass(60, crowdSize+30)
-	if told != 1 {
-		t.Fatalf("told %d times", told)
-	}
+	expect("all are there", true)
+	pass(60, crowdSize+40)
+	expect("a few more", true)
+	pass(1, 2*crowdSize+30)
+	expect("the next crowd comes", true, false)
 	pass(60, 2*crowdSize+30)
-	if told != 2 {
-		t.Errorf("told %d times of two crowds", told)
-	}
+	expect("all are there again", true, false, true)
 }

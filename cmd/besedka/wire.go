@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -79,7 +78,7 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 		return nil, fmt.Errorf("addresses to advertise: %w", err)
 	}
 	p.media, err = media.Listen(media.Config{Listen: c.Media, CPU: processorTime, Advertise: advertise, Now: time.Now, Random: rand.Reader, Log: log,
-		OnSession: p.session, Calm: debug.FreeOSMemory, Framing: fanout.Policy{Audience: c.LongPackets}})
+		OnSession: p.session, Calm: tidy, Framing: fanout.Policy{Audience: c.LongPackets}})
 	if err != nil {
 		return nil, fmt.Errorf("media on %s: %w", c.Media, err)
 	}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+const (
+	// crowdGarbage and calmGarbage are how much of the living memory may be garbage,
+	// in percent, until it is collected: while many join it is made fast and time is
+	// dear, and afterwards it would only stay resident.
+	crowdGarbage = 100
+	calmGarbage  = 50
+)
+
+// tidy gives memory back when a crowd has joined. Who has set GOGC has it his way.
+func tidy(calm bool) {
+	own := os.Getenv("GOGC") != ""
+	switch {
+	case calm && !own:
+		debug.SetGCPercent(calmGarbage)
+	case !own:
+		debug.SetGCPercent(crowdGarbage)
+	}
+	if calm {
+		debug.FreeOSMemory()
+	}
+}
