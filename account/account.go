@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"besedka"
+	"besedka/blob"
 	"besedka/db"
+	"besedka/picture"
 )
 
 // Config is what a Service needs besides the database.
@@ -21,6 +23,11 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader // safe for several goroutines, as crypto/rand.Reader
 	Log    *slog.Logger
+
+	// Photos keeps the pictures of people and Pictures makes them. Without them
+	// there is everything but SetPhoto.
+	Photos   *blob.Folder
+	Pictures *picture.Maker
 }
 
 // Service is everything about accounts. It is safe for use by several goroutines.
@@ -30,6 +37,9 @@ type Service struct {
 	now    func() time.Time
 	random io.Reader
 	log    *slog.Logger
+
+	photos   *blob.Folder
+	pictures *picture.Maker
 
 	hasher  *hasher
 	guesses *throttle // of passphrases, by account and place
@@ -43,11 +53,15 @@ type Service struct {
 // New makes a Service. Run must run beside it in a server.
 func New(d *db.DB, c Config) *Service {
 	return &Service{
-		db:      d,
-		url:     strings.TrimRight(c.URL, "/"),
-		now:     c.Now,
-		random:  c.Random,
-		log:     c.Log,
+		db:     d,
+		url:    strings.TrimRight(c.URL, "/"),
+		now:    c.Now,
+		random: c.Random,
+		log:    c.Log,
+
+		photos:   c.Photos,
+		pictures: c.Pictures,
+
 		hasher:  newHasher(c.Random),
 		guesses: newThrottle(),
 		places:  newBudget(),
@@ -70,6 +84,12 @@ type Account struct {
 	CreatedAt   time.Time `json:"created_at"`
 	Founder     bool      `json:"founder"`
 	NominatedBy *Person   `json:"nominated_by"` // nil: invited by the operator
+	Bio         string    `json:"bio"`
+	Links       []Link    `json:"links"`
+	// NameChangeable says whether the name may still be changed, which is done once.
+	NameChangeable bool `json:"name_changeable"`
+	// Suspended accounts show nothing but their name.
+	Suspended bool `json:"suspended"`
 	// InvitationsLeft is for the account itself only; nil means without limit.
 	InvitationsLeft *int `json:"invitations_left"`
 }
@@ -122,11 +142,12 @@ func load(tx *db.Tx, where, value string) (Account, error) {
 	var created int64
 	var founder, stock int
 	var nominator nullPerson
+	var renamed sql.NullInt64
 	err := tx.QueryRow(`SELECT a.id, a.username, a.name, `+photoOf("a", "$2")+`, a.created_at, a.founder, a.invitation_stock,
-		n.id, n.username, n.name, `+photoOf("n", "$2")+`
+		a.bio, a.name_changed_at, n.id, n.username, n.name, `+photoOf("n", "$2")+`
 		FROM accounts a LEFT JOIN accounts n ON n.id = a.nominated_by WHERE `+where, value, tx.Millis()).
 		Scan(&a.ID, &a.Username, &a.Name, &a.Photo, &created, &founder, &stock,
-			&nominator.id, &nominator.username, &nominator.name, &nominator.photo)
+			&a.Bio, &renamed, &nominator.id, &nominator.username, &nominator.name, &nominator.photo)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, besedka.ErrNotFound
 	}
@@ -136,6 +157,13 @@ func load(tx *db.Tx, where, value string) (Account, error) {
 	a.CreatedAt = time.UnixMilli(created).UTC()
 	a.Founder = founder == 1
 	a.NominatedBy = nominator.person()
+	a.NameChangeable = !renamed.Valid
+	if a.Suspended, err = isSuspended(tx, a.ID); err != nil {
+		return a, err
+	}
+	if a.Links, err = links(tx, a.ID); err != nil {
+		return a, err
+	}
 	a.InvitationsLeft, err = invitationsLeft(tx, a.ID, a.Founder, stock)
 	return a, err
 }

@@ -5,13 +5,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"besedka"
 	"besedka/account"
+	"besedka/blob"
 	"besedka/db"
 	"besedka/db/dbtest"
+	"besedka/picture"
 )
 
 const passphrase = "seven tall birches by the river"
@@ -47,8 +50,17 @@ func eachAsShipped(t *testing.T, f func(t *testing.T, in instance)) {
 func (in instance) another(t *testing.T) instance {
 	t.Helper()
 	in.db = in.store.Open(t, in.clock.Now)
+	photos, err := blob.Open(filepath.Join(in.store.Dir, "blobs"), in.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := photos.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	in.Service = account.New(in.db, account.Config{
-		URL: "https://besedka.example/", Now: in.clock.Now, Random: rand.Reader, Log: dbtest.Log(t),
+		URL: "https://besedka.example/", Now: in.clock.Now, Random: rand.Reader, Log: dbtest.Log(t), Photos: photos, Pictures: picture.New(),
 	})
 	return in
 }

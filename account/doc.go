@@ -4,6 +4,10 @@
 // Nobody has an account without an invitation, and everybody's profile says for
 // ever who invited them. The first owner signs up by a one-time link.
 //
+// What a profile shows besides the name is the account's own: a photo, of which
+// nothing of the file that came is kept but its pixels, a bio and links. While an
+// account is suspended nobody is shown its photo.
+//
 // Of every secret only a hash is kept: SHA-256 of codes and tokens, which carry
 // 128 and 256 random bits, and argon2id of passphrases. Answers and their timing
 // do not tell whether a username exists to somebody who is not signed in.

@@ -17,5 +17,8 @@ var (
 	ErrCredentialsInvalid = besedka.NewError(besedka.Unauthenticated, "credentials_invalid")
 	ErrTooManyAttempts    = besedka.NewError(besedka.TooMany, "too_many_attempts")
 	ErrSuspended          = besedka.NewError(besedka.Forbidden, "account_suspended")
+	ErrBioInvalid         = besedka.NewError(besedka.Invalid, "bio_invalid").In("bio")
+	ErrLinksInvalid       = besedka.NewError(besedka.Invalid, "links_invalid").In("links")
+	ErrNameChanged        = besedka.NewError(besedka.Conflict, "name_already_changed").In("name")
 	ErrBusy               = besedka.NewError(besedka.Unavailable, "account_busy")
 )

@@ -140,5 +140,8 @@ func (s *Service) clean(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	if s.photos == nil {
+		return nil
+	}
+	return s.sweepPhotos(ctx)
 }

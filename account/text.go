@@ -15,6 +15,9 @@ const (
 	maxRule      = 100
 	maxFacts     = 2000
 	maxUserAgent = 200
+	maxBio       = 2000
+	maxLabel     = 40
+	maxURL       = 200
 )
 
 // validUsername says whether the text is 3 to 16 characters of a–z, 0–9 and _.
@@ -33,7 +36,11 @@ func validUsername(s string) bool {
 // cleanText gives the text in one spelling (Unicode NFC) without white space
 // around it. ok is false for text that is longer than longest, or that carries
 // controls or marks that change the direction of the text around it.
-func cleanText(s string, longest int) (clean string, ok bool) {
+func cleanText(s string, longest int) (clean string, ok bool) { return cleanBut(s, longest, "") }
+
+// cleanBut is cleanText that lets some controls be.
+func cleanBut(s string, longest int, allowed string) (clean string, ok bool) {
+	unfit := func(r rune) bool { return unfit(r) && !strings.ContainsRune(allowed, r) }
 	if len(s) > 16*longest || !utf8.ValidString(s) {
 		return "", false
 	}

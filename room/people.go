@@ -91,6 +91,15 @@ func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.A
 	return found
 }
 
+func (n *names) forget(account besedka.AccountID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.known, account)
+}
+
+// ForgetPerson makes the next read see how the account looks now.
+func (s *Service) ForgetPerson(account besedka.AccountID) { s.people.forget(account) }
+
 func (n *names) mayAsk() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 // forStrangers are the routes that need no credential.
 var forStrangers = map[string]bool{
 	"GET /instance": true, "GET /openapi.json": true, "POST /sessions": true, "POST /accounts": true,
-	"POST /invitations/preview": true, "POST /rooms/{room}/guests": true,
+	"POST /invitations/preview": true, "GET /photos/{photo}/{size}": true, "POST /rooms/{room}/guests": true,
 	"OPTIONS /rooms/{room}/whep": true, "OPTIONS /rooms/{room}/whip": true, "OPTIONS /rooms/{room}/sessions/{session}": true,
 }
 
@@ -64,6 +64,8 @@ func ready(route, room string) (method, path string, body any) {
 	switch {
 	case strings.HasSuffix(path, "/whip"), strings.HasSuffix(path, "/whep"):
 		body = raw{"application/sdp", "v=0"}
+	case strings.HasSuffix(path, "/photo"):
+		body = raw{"image/png", "no picture"}
 	case method == "PATCH" && strings.Contains(path, "/sessions/"):
 		body = raw{"application/trickle-ice-sdpfrag", "a=end-of-candidates"}
 	case method == "POST" || method == "PUT" || method == "PATCH":
@@ -158,7 +160,7 @@ func TestUnknownMethodsAreRefused(t *testing.T) {
 	w := oneWorld(t)
 	anna := w.member("anna")
 	for request, allow := range map[string]string{
-		"PUT /me": "GET", "DELETE /hallway": "GET", "PATCH /accounts": "GET, POST", "TRACE /rooms": "POST", "GET /rooms/x/seat": "PUT, DELETE",
+		"PUT /me": "GET, PATCH", "DELETE /hallway": "GET", "PATCH /accounts": "GET, POST", "TRACE /rooms": "POST", "GET /rooms/x/seat": "PUT, DELETE",
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		a := anna.refused(405, "method_not_allowed", method, path, nil)

@@ -59,6 +59,9 @@ type Self struct {
 	Founder         bool            `json:"founder"`
 	NominatedBy     *account.Person `json:"nominated_by"`
 	InvitationsLeft *int            `json:"invitations_left" doc:"null: without limit."`
+	Bio             string          `json:"bio"`
+	Links           []account.Link  `json:"links"`
+	NameChangeable  bool            `json:"name_changeable" doc:"The name may be changed once."`
 	Room            *besedka.RoomID `json:"room" doc:"Where the caller has a seat."`
 	SeatHere        bool            `json:"seat_here" doc:"The seat is held by this very credential."`
 }
@@ -67,7 +70,7 @@ func (s *Server) me(ctx context.Context, _ *struct{}) (*out[Self], error) {
 	c := callerOf(ctx)
 	if c.Guest != "" {
 		_, cred, seated := s.Rooms.SeatOf(c.Participant())
-		return reply(Self{ID: string(c.Guest), Guest: true, Room: &c.Room, SeatHere: seated && cred == c.Credential}, nil)
+		return reply(Self{ID: string(c.Guest), Guest: true, Links: []account.Link{}, Room: &c.Room, SeatHere: seated && cred == c.Credential}, nil)
 	}
 	a, err := s.Accounts.Account(ctx, c.Account)
 	return reply(s.self(a, c.Credential), err)
@@ -77,6 +80,7 @@ func (s *Server) self(a account.Account, here besedka.CredentialID) Self {
 	me := Self{
 		ID: string(a.ID), Username: a.Username, Name: a.Name, Photo: a.Photo, CreatedAt: &a.CreatedAt,
 		Founder: a.Founder, NominatedBy: a.NominatedBy, InvitationsLeft: a.InvitationsLeft,
+		Bio: a.Bio, Links: a.Links, NameChangeable: a.NameChangeable,
 	}
 	if room, cred, seated := s.Rooms.SeatOf(a.ID.Participant()); seated {
 		me.Room, me.SeatHere = &room, cred == here

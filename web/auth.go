@@ -85,6 +85,9 @@ func (s *Server) identify(r *http.Request, c *call) error {
 		who = byStrangers
 	}
 	place := addressKey(c.addr)
+	if c.pattern == photoPattern {
+		return s.limits.photos.spend(place) // whoever asks
+	}
 	if c.token == "" {
 		err := s.limits.stranger.spend(place)
 		if err == nil && who != byStrangers {

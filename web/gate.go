@@ -8,14 +8,16 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"besedka"
 	"besedka/i18n"
+	"besedka/picture"
 )
 
-// requestTimeout bounds the work for one request but event streams.
+// requestTimeout bounds the work for one request but event streams and uploads.
 const requestTimeout = 20 * time.Second
 
 // hsts is for a year (OWASP ASVS 3.4.1).
@@ -77,7 +79,11 @@ func (s *Server) gate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if pattern != eventsPattern {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		bound := requestTimeout
+		if pattern == setPhotoPattern {
+			bound = uploadTimeout
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), bound)
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
@@ -104,13 +110,17 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 
 // checkBody bounds the body and wants its type to be one that the route takes.
 func checkBody(w http.ResponseWriter, r *http.Request, pattern string) error {
-	if r.ContentLength > maxBody {
+	most := int64(maxBody)
+	if pattern == setPhotoPattern {
+		most = picture.MaxBytes
+	}
+	if r.ContentLength > most {
 		return errTooLarge
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	want, isMedia := mediaTypes[pattern]
 	if !isMedia {
-		want = "application/json"
+		want = []string{"application/json"}
 	}
 	sent := r.Header.Get("Content-Type")
 	switch {
@@ -120,7 +130,7 @@ func checkBody(w http.ResponseWriter, r *http.Request, pattern string) error {
 		return nil
 	}
 	got, _, err := mime.ParseMediaType(sent)
-	if err != nil || got != want {
+	if err != nil || !slices.Contains(want, got) {
 		return errUnsupported
 	}
 	return nil

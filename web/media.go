@@ -36,7 +36,9 @@ const (
 const flowHeader = "Besedka-Flow-Age"
 
 // mediaTypes are the types of bodies of the routes that do not take JSON.
-var mediaTypes = map[string]string{whipPattern: typeSDP, whepPattern: typeSDP, testWHEPPattern: typeSDP, tricklePattern: typeTrickle}
+var mediaTypes = map[string][]string{
+	whipPattern: {typeSDP}, whepPattern: {typeSDP}, testWHEPPattern: {typeSDP}, tricklePattern: {typeTrickle}, setPhotoPattern: photoTypes,
+}
 
 // foreign are the routes that players of other sites may use with a bearer token.
 var foreign = map[string]bool{

@@ -30,6 +30,10 @@ func (s *Server) routes() {
 	on(s, byStrangers, "GET /instance", 200, "instance", "What this instance is", s.instance)
 
 	on(s, byGuests, "GET /me", 200, "me", "Who I am", s.me)
+	on(s, byMembers, "PATCH /me", 200, "change-me", "Change my name, bio or links", s.changeMe)
+	s.plain(byMembers, setPhotoPattern, s.setPhoto, opSetPhoto)
+	on(s, byMembers, "DELETE /me/photo", 204, "remove-photo", "Have no photo", s.removePhoto)
+	s.plain(byStrangers, photoPattern, s.photo, opPhoto)
 	on(s, byMembers, "PUT /me/password", 204, "change-password", "Change my passphrase", s.changePassword)
 	on(s, byStrangers, "POST /accounts", 201, "sign-up", "Sign up with an invitation", s.signUp)
 	on(s, byStrangers, "POST /sessions", 201, "sign-in", "Sign in", s.signIn)

@@ -73,6 +73,7 @@ type Server struct {
 	limits  *limits
 	streams streams
 	probes  probes
+	uploads chan struct{} // a place for each photo that is being sent
 	csrf    *http.CrossOriginProtection
 	csp     string
 	metrics *metrics
@@ -88,8 +89,9 @@ func New(d Deps) *Server {
 		d.Random = rand.Reader
 	}
 	s := &Server{
-		probes: probes{all: make(map[besedka.CredentialID]probe)},
-		Deps:   d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
+		probes:  probes{all: make(map[besedka.CredentialID]probe)},
+		uploads: make(chan struct{}, uploadsAtOnce),
+		Deps:    d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
 		limits: newLimits(d.Now), csrf: http.NewCrossOriginProtection(), csp: clientPolicy,
 	}
 	if err := s.csrf.AddTrustedOrigin(d.URL.Scheme + "://" + d.URL.Host); err != nil {

@@ -18,6 +18,8 @@ type Profile struct {
 	Following   int             `json:"following"`
 	FollowsMe   bool            `json:"follows_me"`
 	Followed    bool            `json:"followed" doc:"By the caller."`
+	Bio         string          `json:"bio"`
+	Links       []account.Link  `json:"links"`
 }
 
 type accountInput struct {
@@ -58,7 +60,7 @@ func (s *Server) findAccount(ctx context.Context, in *findInput) (*out[Found], e
 
 func (s *Server) profileOf(ctx context.Context, a account.Account) (Profile, error) {
 	me := callerOf(ctx).Account
-	p := Profile{Person: a.Person, JoinedAt: a.CreatedAt, Founder: a.Founder, NominatedBy: a.NominatedBy}
+	p := Profile{Person: a.Person, JoinedAt: a.CreatedAt, Founder: a.Founder, NominatedBy: a.NominatedBy, Bio: a.Bio, Links: a.Links}
 	counts, err := s.Social.Counts(ctx, a.ID)
 	if err != nil {
 		return p, err

@@ -20,10 +20,12 @@ import (
 
 	"besedka"
 	"besedka/account"
+	"besedka/blob"
 	"besedka/db"
 	"besedka/db/dbtest"
 	"besedka/live"
 	"besedka/media"
+	"besedka/picture"
 	"besedka/room"
 	"besedka/social"
 	"besedka/web"
@@ -76,11 +78,19 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 	t.Helper()
 	log := dbtest.Log(t)
 	w := &world{t: t, db: d}
-	w.accounts = account.New(d, account.Config{URL: "http://localhost:8080", Now: time.Now, Random: rand.Reader, Log: log})
+	photos, err := blob.Open(t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := photos.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.accounts = account.New(d, account.Config{URL: "http://localhost:8080", Now: time.Now, Random: rand.Reader, Log: log, Photos: photos, Pictures: picture.New()})
 	graph := social.New(d)
 	w.live = live.New(live.Config{Outbox: d, Now: time.Now, Log: log})
 	d.OnCommit(w.live.Wake)
-	var err error
 	w.media, err = media.Listen(media.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), Now: time.Now, Random: rand.Reader,
 		Log: slog.New(slog.DiscardHandler), OnSession: w.session, CPU: w.processor})
 	if err != nil {

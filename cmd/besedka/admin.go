@@ -8,11 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"besedka"
 	"besedka/account"
+	"besedka/blob"
 	"besedka/db"
 	"besedka/room"
 )
@@ -21,9 +23,10 @@ import (
 type adminCommands struct {
 	Invite  adminInvite `cmd:"" help:"Print an invitation link."`
 	Account struct {
-		Create  adminAccountCreate  `cmd:"" help:"Create an account; the passphrase is read from standard input. Prints the account's id."`
-		Suspend adminAccountSuspend `cmd:"" help:"Suspend an account: a rule, the facts, and until when. Nothing is deleted."`
-		Restore adminAccountRestore `cmd:"" help:"Lift a suspension; everything is as it was."`
+		Create      adminAccountCreate      `cmd:"" help:"Create an account; the passphrase is read from standard input. Prints the account's id."`
+		Suspend     adminAccountSuspend     `cmd:"" help:"Suspend an account: a rule, the facts, and until when. Nothing is deleted."`
+		Restore     adminAccountRestore     `cmd:"" help:"Lift a suspension; everything is as it was."`
+		RemovePhoto adminAccountRemovePhoto `cmd:"" help:"Delete an account's photo."`
 	} `cmd:"" help:"Accounts."`
 	Token struct {
 		Create adminTokenCreate `cmd:"" help:"Print a bearer token for an account."`
@@ -40,6 +43,14 @@ type storage struct {
 // open opens the database of the instance.
 func (s storage) open(ctx context.Context, log *slog.Logger) (*db.DB, error) {
 	return db.Open(ctx, db.Options{URL: s.Database, Dir: s.Data, Now: time.Now, Log: log})
+}
+
+// blobFolder holds the files that the database names, in the data folder.
+const blobFolder = "blobs"
+
+// openBlobs opens the files of the instance.
+func (s storage) openBlobs() (*blob.Folder, error) {
+	return blob.Open(filepath.Join(s.Data, blobFolder), time.Now())
 }
 
 // accounts runs f with the instance's accounts.
@@ -61,7 +72,14 @@ func (s storage) instance(ctx context.Context, log *slog.Logger, f func(*db.DB, 
 	if err != nil {
 		return err
 	}
-	return explain(f(d, newAccounts(d, link, log)))
+	var photos *blob.Folder // none where this machine does not have them
+	if _, err := os.Stat(filepath.Join(s.Data, blobFolder)); err == nil {
+		if photos, err = s.openBlobs(); err != nil {
+			return err
+		}
+		defer photos.Close()
+	}
+	return explain(f(d, newAccounts(d, link, photos, log)))
 }
 
 // explain gives an operator the words for an error with a code.
@@ -148,6 +166,16 @@ type adminAccountRestore struct {
 // Run lifts a suspension.
 func (c *adminAccountRestore) Run(ctx context.Context, log *slog.Logger) error {
 	return c.accounts(ctx, log, func(s *account.Service) error { return s.Restore(ctx, c.Username) })
+}
+
+type adminAccountRemovePhoto struct {
+	storage
+	Username string `required:"" help:"Whose."`
+}
+
+// Run deletes a photo.
+func (c *adminAccountRemovePhoto) Run(ctx context.Context, log *slog.Logger) error {
+	return c.accounts(ctx, log, func(s *account.Service) error { return s.RemovePhotoOf(ctx, c.Username) })
 }
 
 type adminTokenCreate struct {

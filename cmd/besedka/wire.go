@@ -16,11 +16,13 @@ import (
 
 	"besedka"
 	"besedka/account"
+	"besedka/blob"
 	"besedka/db"
 	"besedka/fanout"
 	"besedka/i18n"
 	"besedka/live"
 	"besedka/media"
+	"besedka/picture"
 	"besedka/room"
 	"besedka/social"
 	"besedka/turn"
@@ -43,6 +45,7 @@ const settingURL = "url"
 type program struct {
 	log      *slog.Logger
 	db       *db.DB
+	photos   *blob.Folder
 	accounts *account.Service
 	rooms    *room.Service
 	live     *live.Hub
@@ -69,7 +72,10 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err = p.rememberURL(ctx, c.URL); err != nil {
 		return nil, err
 	}
-	p.accounts = newAccounts(p.db, c.URL, log)
+	if p.photos, err = c.openBlobs(); err != nil {
+		return nil, err
+	}
+	p.accounts = newAccounts(p.db, c.URL, p.photos, log)
 	graph := social.New(p.db)
 	p.live = live.New(live.Config{Outbox: p.db, Now: time.Now, Log: log})
 	p.db.OnCommit(p.live.Wake)
@@ -112,8 +118,8 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 }
 
 // newAccounts makes the accounts of an instance that people reach at link.
-func newAccounts(d *db.DB, link string, log *slog.Logger) *account.Service {
-	return account.New(d, account.Config{URL: link, Now: time.Now, Random: rand.Reader, Log: log})
+func newAccounts(d *db.DB, link string, photos *blob.Folder, log *slog.Logger) *account.Service {
+	return account.New(d, account.Config{URL: link, Now: time.Now, Random: rand.Reader, Log: log, Photos: photos, Pictures: picture.New()})
 }
 
 // words are an error's for an operator.
@@ -250,6 +256,9 @@ func (p *program) close() error {
 	}
 	if p.media != nil {
 		all = append(all, p.media.Close())
+	}
+	if p.photos != nil {
+		all = append(all, p.photos.Close())
 	}
 	if p.db != nil {
 		all = append(all, p.db.Close())

@@ -15,7 +15,8 @@ CREATE TABLE account_links (
 
 ALTER TABLE follows ADD COLUMN bell TEXT NOT NULL DEFAULT 'sometimes'; -- always, sometimes, never
 
-CREATE INDEX follows_by_follower ON follows (follower_id, created_at, followed_id);
+CREATE INDEX follows_by_time ON follows (follower_id, created_at, followed_id);
+CREATE INDEX followers_by_time ON follows (followed_id, created_at, follower_id);
 
 CREATE TABLE blocks (
     blocker_id TEXT   NOT NULL REFERENCES accounts (id),
