@@ -25,6 +25,7 @@ type limits struct {
 	tests      *budget // connection tests begun by one credential
 	profiles   *budget // profiles read by one credential: a scraper's harvest
 	searches   *budget // searches among the people of a room by one credential
+	reports    *budget // "I don't hear them" by one credential
 	uploads    *budget // photos sent by one account
 	changes    *budget // changes of a profile or of the graph by one account
 	photos     *budget // pictures read, by address: a page may show hundreds, once
@@ -40,6 +41,7 @@ func newLimits(now func() time.Time) *limits {
 		tests:      newBudget(now, 1.0/5, 6),
 		profiles:   newBudget(now, 1.0/20, 300),
 		searches:   newBudget(now, 2, 30),
+		reports:    newBudget(now, 1.0/60, 6),
 		uploads:    newBudget(now, 10.0/3600, 10),
 		changes:    newBudget(now, 1, 120),
 		photos:     newBudget(now, 500, 5000),

@@ -94,6 +94,7 @@ func (s *Server) routes() {
 	on(s, byMembers, "POST /rooms/{room}/heir/decline", 204, "decline-heir", "Do not become host", s.declineHeir)
 	on(s, byStrangers, "POST /rooms/{room}/guests", 201, "guest", "A token to listen without an account", s.guest)
 
+	on(s, byMembers, "POST /rooms/{room}/diagnostics", 204, "report-silence", "Tell the operator that I do not hear somebody", s.reportSilence)
 	on(s, byGuests, "GET /rooms/{room}/ice-servers", 200, "ice-servers", "The relay for networks that let no media through", s.iceServers)
 
 	on(s, byGuests, "POST /connection-tests", 201, "test-connection", "Begin a test of the ways to this server", s.openTest)

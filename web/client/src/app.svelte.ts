@@ -10,6 +10,7 @@ import { Live, retryTimeOf } from './live'
 import { AudioOutput } from './room/audio-output.svelte'
 import { RoomSession } from './room/room-session.svelte'
 import { Router } from './router.svelte'
+import { sound } from './sound-settings.svelte'
 import { Notices } from './toasts.svelte'
 
 const roomOfThisTab = 'besedka.room'
@@ -35,6 +36,7 @@ export class App {
   readonly router = new Router()
   readonly notices = new Notices()
   readonly output = new AudioOutput()
+  readonly sound = sound
   readonly hallway: Hallway
   /** undefined while we ask the server, null for a stranger. */
   me = $state.raw<Me | null | undefined>(undefined)
@@ -49,6 +51,7 @@ export class App {
   constructor(token: string | null = null) {
     this.client = new Client(token)
     this.calls = accountCalls(this.client)
+    if (this.sound.speaker) void this.output.choose(this.sound.speaker)
     this.hallway = new Hallway((withBlocked) => this.calls.hallway(withBlocked))
     this.live = new Live(this.client, {
       event: (event) => this.event(event),
@@ -165,6 +168,7 @@ export class App {
       output: this.output,
       notices: this.notices,
       device: () => this.microphone,
+      sound: this.sound,
       over: (over) => this.over(over),
       holdsSeat: () => this.holdsSeat(room),
       watch: () => this.live.watch(room),

@@ -3,6 +3,7 @@ import type { Client, Problem } from '../api/client'
 import { type AudioOutput, slots } from './audio-output.svelte'
 import { Cushion } from './cushion'
 import { type LinkState, MediaLink, relayOf } from './media-link'
+import { shapeListening } from './sdp'
 
 /**
  * Delay that the jitter buffer aims at in the audience, in milliseconds, at least (see Cushion). The server sends a large
@@ -21,13 +22,14 @@ export class Listening {
   private isOnStage = false
 
   /** `lost` is called when the way is lost: then the way up is to be doubted too. */
-  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void, lost: () => void) {
+  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void, lost: () => void, private readonly isSaving: () => boolean = () => false) {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
       direction: 'down',
       isExpecting: () => this.isExpecting,
       relay: relayOf(client, room),
+      shape: shapeListening,
       prepare: (connection) => this.prepare(connection),
       connected: (connection) => {
         play(connection, output)
@@ -59,6 +61,11 @@ export class Listening {
     this.link.stayAway(time)
   }
 
+  /** Makes the session anew, as after a change of the settings, or when somebody is not heard. */
+  remake(): void {
+    this.link.remake()
+  }
+
   verify(): Promise<void> {
     return this.link.verify()
   }
@@ -88,7 +95,8 @@ export class Listening {
   }
 
   private prepare(connection: RTCPeerConnection): void {
-    for (let slot = 0; slot < slots; slot++) this.aim(connection.addTransceiver('audio', { direction: 'recvonly' }).receiver)
+    const wanted = this.isSaving() ? 1 : slots // the one that carries whoever is loudest
+    for (let slot = 0; slot < wanted; slot++) this.aim(connection.addTransceiver('audio', { direction: 'recvonly' }).receiver)
   }
 }
 

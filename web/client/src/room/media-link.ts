@@ -43,6 +43,8 @@ export interface LinkOptions {
   mayReturn?(): Promise<boolean>
   /** Changes the offer before it is used. */
   shape?(sdp: string): string
+  /** Changes the server's answer before it is used: what it says of the codec is what the browser's encoder goes by. */
+  shapeAnswer?(sdp: string): string
   changed(state: LinkState): void
   /** The server carries as many people as it can; it is asked again after so many milliseconds. */
   full?(pause: number): void
@@ -109,6 +111,11 @@ export class MediaLink {
     this.location = null
     this.drop()
     this.set('idle')
+  }
+
+  /** Makes the session anew, as if its path were lost: the sound goes on until the new one is there. */
+  remake(): void {
+    if (this.state === 'live' && this.connection) this.renew(this.connection)
   }
 
   /** Asks the server how the session is, and makes a new one if it is gone or its path is lost. Called when there is reason to doubt. */
@@ -205,7 +212,8 @@ export class MediaLink {
       if (!isCurrent()) return this.forget(location)
       this.location = location
       this.etag = answer.headers.get('ETag')
-      await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() })
+      const accepted = await answer.text()
+      await connection.setRemoteDescription({ type: 'answer', sdp: this.options.shapeAnswer?.(accepted) ?? accepted })
     } catch (error) {
       if (isCurrent()) this.fail(error)
     }

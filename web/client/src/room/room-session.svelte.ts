@@ -9,8 +9,11 @@ import { t } from '../i18n/index.svelte'
 import { explain } from '../i18n/problem'
 import type { Notices } from '../toasts.svelte'
 import type { AudioOutput } from './audio-output.svelte'
+import type { SoundSettings } from '../sound-settings.svelte'
+import { LineWatch } from './line-watch.svelte'
 import { Listening } from './listening.svelte'
 import { clearMediaSession, showMediaSession } from './media-session'
+import { Mixer } from './mixer'
 import { type Floating, Reactions } from './reactions'
 import { RoomState } from './room-state.svelte'
 import { Speaking } from './speaking.svelte'
@@ -22,7 +25,7 @@ export type Phase = 'entering' | 'in' | 'left' | 'ended' | 'removed' | 'full' | 
 
 /** The sheets over a room. */
 export type Sheet =
-  | 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end' | 'settings' | 'log' | 'share' | 'people' | 'speaker-links' | 'suggested'
+  | 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end' | 'settings' | 'log' | 'share' | 'people' | 'speaker-links' | 'suggested' | 'sound'
 
 const undoTime = 30_000
 const handKnown = 'besedka.hand-known'
@@ -35,6 +38,7 @@ export interface SessionOptions {
   output: AudioOutput
   notices: Notices
   device(): string | null
+  sound: SoundSettings
   /** The person is out, by whatever way. */
   over(session: RoomSession): void
   /** Whether the seat is still held from here, and not from another device. */
@@ -65,6 +69,9 @@ export class RoomSession {
   readonly listening: Listening
   readonly speaking: Speaking
   readonly voices: Voices
+  readonly line: LineWatch
+  readonly sound: SoundSettings
+  private readonly mixer: Mixer
   readonly calls: RoomCalls
   readonly room: string
   readonly self: string
@@ -88,17 +95,33 @@ export class RoomSession {
     this.room = room
     this.self = options.self
     this.calls = roomCalls(client, room)
-    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => void this.speaking.verify())
+    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => void this.speaking.verify(), () => options.sound.isSaving)
     this.speaking = new Speaking({
       client,
       room,
       device: options.device,
+      manner: () => (options.sound.music ? 'music' : options.sound.isSaving ? 'saving' : 'speech'),
+      opened: (track) => this.warnOfHeadset(track),
       mute: () => this.calls.mute(),
       unmute: () => this.calls.unmute(),
       refused: (problem) => (refusedWith(problem, 'not_on_stage') ? this.state?.refetch('now') : this.refused(problem)),
       replaced: () => options.notices.show(t('toast_microphone_gone')),
     })
     this.voices = new Voices({ receivers: () => this.listening.receivers(), own: () => this.speaking.level() })
+    this.sound = options.sound
+    this.mixer = new Mixer({
+      receivers: () => this.listening.receivers(),
+      output: options.output,
+      stage: () => (this.state?.circles.stage ?? []).map((person) => ({ csrc: person.csrc, volume: options.sound.volume(person.account) })),
+      levelling: () => options.sound.levelling,
+      spatial: () => options.sound.spatial,
+    })
+    this.line = new LineWatch({
+      down: () => this.listening.connection,
+      up: () => (this.speaking.isMuted ? null : this.speaking.connection),
+      heardBadly: () => both(options.notices, t('heard_badly')),
+      lineBad: () => this.saveByItself(),
+    })
   }
 
   get title(): string {
@@ -126,6 +149,8 @@ export class RoomSession {
     this.phase = 'in'
     this.listening.start()
     this.voices.start()
+    this.mixer.start()
+    this.line.start()
     this.options.watch()
     showMediaSession(this.title, view.host.name, { leave: () => void this.leave(), toggleMute: () => this.toggleMute() })
   }
@@ -314,6 +339,36 @@ export class RoomSession {
     }
   }
 
+  /** The settings of the sound have changed. */
+  soundChanged(): void {
+    this.sound.save()
+    this.mixer.mix()
+  }
+
+  /** Somebody is not heard: the way down is made anew, and the server gets what this end knows. */
+  async reportSilence(account: string): Promise<void> {
+    const before = await this.listening.connection?.getStats().catch(() => null)
+    this.sound.setVolume(account, 1)
+    this.listening.remake()
+    const stats: unknown[] = []
+    before?.forEach((one: { type: string }) => ['inbound-rtp', 'candidate-pair', 'transport'].includes(one.type) && stats.push(one))
+    await this.attempt(() => this.calls.reportSilence(account, stats.slice(0, 12)))
+    this.options.notices.show(t('not_heard_done'))
+  }
+
+  private saveByItself(): void {
+    if (this.sound.saving !== 'auto' || this.sound.isSaving) return
+    this.sound.isLineBad = true
+    this.listening.remake()
+    this.options.notices.show(t('saving_began'))
+  }
+
+  /** A Bluetooth headset whose microphone opens drops to the quality of a telephone, in both directions. */
+  private warnOfHeadset(track: MediaStreamTrack): void {
+    if (!isBluetooth(track.label)) return
+    this.options.notices.show(t('bluetooth_warning'), { forMilliseconds: 12_000, action: { label: t('sound'), run: () => (this.sheet = 'sound') } })
+  }
+
   private stateOf(view: RoomView): RoomState {
     return new RoomState(view, {
       self: this.self,
@@ -392,10 +447,21 @@ export class RoomSession {
     this.speaking.stop()
     this.listening.stop()
     this.voices.stop()
+    this.mixer.stop()
+    this.line.stop()
     this.reactions.stop()
     this.state?.stop()
     clearMediaSession()
     if (phase === 'ended') this.options.notices.interrupt(t('say_ended'))
     this.options.over(this)
   }
+}
+
+function isBluetooth(label: string): boolean {
+  return /bluetooth|hands-?free|airpods|\bbt\b|гарнитур/i.test(label)
+}
+
+function both(notices: Notices, text: string): void {
+  notices.interrupt(text)
+  notices.show(text)
 }

@@ -3,9 +3,29 @@
  * Everything else of the offer stays as the browser made it.
  */
 export function shapeSpeech(sdp: string): string {
-  const payload = /^a=rtpmap:(\d+) opus\/48000\/2\r?$/im.exec(sdp)?.[1]
-  if (!payload) return sdp
-  const wanted = { useinbandfec: '1', usedtx: '1' }
+  return withOpus(sdp, { useinbandfec: '1', usedtx: '1' })
+}
+
+/** As shapeSpeech, for music: two channels, 128 kbit/s, never silent (RFC 7587, section 6.1: stereo, sprop-stereo, maxaveragebitrate). */
+export function shapeMusic(sdp: string): string {
+  return withOpus(sdp, { useinbandfec: '1', usedtx: '0', stereo: '1', 'sprop-stereo': '1', maxaveragebitrate: '128000' })
+}
+
+/** As shapeSpeech, for a line that costs: 16 kbit/s. */
+export function shapeSaving(sdp: string): string {
+  return withOpus(sdp, { useinbandfec: '1', usedtx: '1', maxaveragebitrate: '16000' })
+}
+
+/** A listener takes two channels, so that music comes as it was played. */
+export function shapeListening(sdp: string): string {
+  return withOpus(sdp, { stereo: '1' })
+}
+
+function withOpus(sdp: string, wanted: Record<string, string>): string {
+  return [...sdp.matchAll(/^a=rtpmap:(\d+) opus\/48000\/2\r?$/gim)].reduce((shaped, [, payload]) => withParameters(shaped, payload ?? '', wanted), sdp)
+}
+
+function withParameters(sdp: string, payload: string, wanted: Record<string, string>): string {
   const line = new RegExp(`^a=fmtp:${payload} (.*?)(\\r?)$`, 'm')
   if (!line.test(sdp)) {
     return sdp.replace(new RegExp(`^(a=rtpmap:${payload} .*?)(\\r?)$`, 'm'), (_, rtpmap: string, end: string) => `${rtpmap}${end}\na=fmtp:${payload} ${parameters('', wanted)}${end}`)

@@ -3,7 +3,7 @@ import type { Client, Problem } from '../api/client'
 import { type LinkState, MediaLink, relayOf } from './media-link'
 import { microphoneLevel, type LevelMeter } from './microphone-level'
 import { MuteSync } from './mute-sync'
-import { shapeSpeech } from './sdp'
+import { shapeMusic, shapeSaving, shapeSpeech } from './sdp'
 
 /** Why there is no microphone. */
 export type Trouble = 'denied' | 'missing' | 'busy' | 'insecure'
@@ -13,6 +13,10 @@ export interface SpeakingOptions {
   room: string
   /** The device chosen in the settings; null for the system's choice. */
   device(): string | null
+  /** Speech with all its processing, music as it is, or as little data as speech needs. */
+  manner(): 'speech' | 'music' | 'saving'
+  /** A microphone was opened. */
+  opened(track: MediaStreamTrack): void
   mute(): Promise<void>
   unmute(): Promise<void>
   refused(problem: Problem): void
@@ -41,7 +45,8 @@ export class Speaking {
       direction: 'up',
       relay: relayOf(options.client, options.room),
       prepare: (connection) => this.prepare(connection),
-      shape: shapeSpeech,
+      shape: (sdp) => shapes[options.manner()](sdp),
+      shapeAnswer: (sdp) => shapes[options.manner()](sdp),
       changed: (state) => this.follow(state),
       refused: (problem) => {
         this.stop()
@@ -101,6 +106,12 @@ export class Speaking {
     if (await this.open()) old.stop()
   }
 
+  /** The manner has changed: another microphone, and a session that carries it. */
+  async changeManner(): Promise<void> {
+    await this.changeDevice()
+    this.media.remake()
+  }
+
   /** See MediaLink.stayAway. */
   stayAway(time: number): void {
     this.media.stayAway(time)
@@ -123,12 +134,13 @@ export class Speaking {
     const generation = ++this.generation
     this.isStarting = true
     try {
-      const track = await openMicrophone(this.options.device())
+      const track = await openMicrophone(this.options.device(), this.options.manner() === 'music')
       if (generation !== this.generation) {
         track.stop()
         return false
       }
       this.use(track)
+      this.options.opened(track)
       return true
     } catch (error) {
       if (generation === this.generation) this.trouble = troubleOf(error)
@@ -177,14 +189,16 @@ export class Speaking {
   }
 }
 
-async function openMicrophone(device: string | null): Promise<MediaStreamTrack> {
+const shapes = { speech: shapeSpeech, music: shapeMusic, saving: shapeSaving }
+
+async function openMicrophone(device: string | null, isMusic: boolean): Promise<MediaStreamTrack> {
   if (!navigator.mediaDevices) throw new DOMException('no secure context', 'SecurityError')
-  const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 }
+  const audio: MediaTrackConstraints = { echoCancellation: !isMusic, noiseSuppression: !isMusic, autoGainControl: !isMusic, channelCount: isMusic ? 2 : 1 }
   if (device) audio.deviceId = { ideal: device }
   const stream = await navigator.mediaDevices.getUserMedia({ audio, video: false })
   const track = stream.getAudioTracks()[0]
   if (!track) throw new DOMException('no track', 'NotFoundError')
-  if ('contentHint' in track) track.contentHint = 'speech'
+  if ('contentHint' in track) track.contentHint = isMusic ? 'music' : 'speech'
   return track
 }
 
