@@ -29,28 +29,7 @@ func (s *Server) routes() {
 
 	on(s, byStrangers, "GET /instance", 200, "instance", "What this instance is", s.instance)
 
-	on(s, byGuests, "GET /me", 200, "me", "Who I am", s.me)
-	on(s, byMembers, "PATCH /me", 200, "change-me", "Change my name, bio or links", s.changeMe)
-	s.plain(byMembers, setPhotoPattern, s.setPhoto, opSetPhoto)
-	on(s, byMembers, "DELETE /me/photo", 204, "remove-photo", "Have no photo", s.removePhoto)
-	s.plain(byStrangers, photoPattern, s.photo, opPhoto)
-	on(s, byMembers, "PUT /me/password", 204, "change-password", "Change my passphrase", s.changePassword)
-	on(s, byStrangers, "POST /accounts", 201, "sign-up", "Sign up with an invitation", s.signUp)
-	on(s, byStrangers, "POST /sessions", 201, "sign-in", "Sign in", s.signIn)
-	on(s, byMembers, "GET /sessions", 200, "list-sessions", "Where I am signed in", s.sessions)
-	on(s, byGuests, "DELETE /sessions/current", 204, "sign-out", "Sign out", s.signOut)
-	on(s, byMembers, "DELETE /sessions/{session}", 204, "revoke-session", "End one of my sessions or tokens", s.revokeSession)
-
-	on(s, byMembers, "POST /invitations", 201, "invite", "Invite somebody to the instance", s.invite)
-	on(s, byMembers, "GET /invitations", 200, "list-invitations", "My invitations", s.invitations)
-	on(s, byMembers, "DELETE /invitations/{invitation}", 204, "revoke-invitation", "Take back a pending invitation", s.revokeInvitation)
-	on(s, byStrangers, "POST /invitations/preview", 200, "preview-invitation", "Who invites me", s.previewInvitation)
-
-	on(s, byMembers, "GET /accounts", 200, "find-account", "The account with exactly this username", s.findAccount)
-	on(s, byMembers, "GET /accounts/{account}", 200, "account", "A profile", s.profile)
-	on(s, byMembers, "PUT /accounts/{account}/follow", 204, "follow", "Follow", s.follow)
-	on(s, byMembers, "DELETE /accounts/{account}/follow", 204, "unfollow", "Stop following", s.unfollow)
-	on(s, byMembers, "GET /accounts/{account}/following", 200, "following", "Whom I follow", s.following)
+	s.peopleRoutes()
 
 	on(s, byMembers, "GET /hallway", 200, "hallway", "The rooms that are open to me now", s.hallway)
 
@@ -113,6 +92,32 @@ func (s *Server) routes() {
 	s.mux.HandleFunc(healthPattern, s.health)
 	s.mux.HandleFunc(noRoutePattern, s.noRoute)
 	s.mux.HandleFunc(clientPattern, s.clientPage)
+}
+
+// peopleRoutes are those about accounts, and who follows whom.
+func (s *Server) peopleRoutes() {
+	on(s, byGuests, "GET /me", 200, "me", "Who I am", s.me)
+	on(s, byMembers, "PATCH /me", 200, "change-me", "Change my name, bio or links", s.changeMe)
+	s.plain(byMembers, setPhotoPattern, s.setPhoto, opSetPhoto)
+	on(s, byMembers, "DELETE /me/photo", 204, "remove-photo", "Have no photo", s.removePhoto)
+	s.plain(byStrangers, photoPattern, s.photo, opPhoto)
+	on(s, byMembers, "PUT /me/password", 204, "change-password", "Change my passphrase", s.changePassword)
+	on(s, byStrangers, "POST /accounts", 201, "sign-up", "Sign up with an invitation", s.signUp)
+	on(s, byStrangers, "POST /sessions", 201, "sign-in", "Sign in", s.signIn)
+	on(s, byMembers, "GET /sessions", 200, "list-sessions", "Where I am signed in", s.sessions)
+	on(s, byGuests, "DELETE /sessions/current", 204, "sign-out", "Sign out", s.signOut)
+	on(s, byMembers, "DELETE /sessions/{session}", 204, "revoke-session", "End one of my sessions or tokens", s.revokeSession)
+
+	on(s, byMembers, "POST /invitations", 201, "invite", "Invite somebody to the instance", s.invite)
+	on(s, byMembers, "GET /invitations", 200, "list-invitations", "My invitations", s.invitations)
+	on(s, byMembers, "DELETE /invitations/{invitation}", 204, "revoke-invitation", "Take back a pending invitation", s.revokeInvitation)
+	on(s, byStrangers, "POST /invitations/preview", 200, "preview-invitation", "Who invites me", s.previewInvitation)
+
+	on(s, byMembers, "GET /accounts", 200, "find-account", "The account with exactly this username", s.findAccount)
+	on(s, byMembers, "GET /accounts/{account}", 200, "account", "A profile", s.profile)
+	on(s, byMembers, "PUT /accounts/{account}/follow", 204, "follow", "Follow", s.follow)
+	on(s, byMembers, "DELETE /accounts/{account}/follow", 204, "unfollow", "Stop following", s.unfollow)
+	on(s, byMembers, "GET /accounts/{account}/following", 200, "following", "Whom I follow", s.following)
 }
 
 // on puts one JSON operation into the table.
