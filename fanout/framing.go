@@ -20,7 +20,7 @@ import (
 //     what was repaired so is not in the reports): who offered RED gets each packet
 //     with the one before it, at heavy loss 20 ms with two; who did not goes back to
 //     20 ms, where in-band FEC helps and a lost packet is a small one (MEDIA.md A3).
-//     Who gets RED gets the packet that begins a silence three times.
+//     Who gets RED gets the packet that begins a silence several times.
 //
 // Zero values take the default named beside them.
 type Policy struct {

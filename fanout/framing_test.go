@@ -199,7 +199,7 @@ func TestBeginningOfASilenceReachesWhoLosesPackets(t *testing.T) {
 		h.now = h.now.Add(20 * time.Millisecond)
 		v.next(1)
 		v.send(0x78)
-		for range 20 {
+		for range 30 {
 			h.now = h.now.Add(10 * time.Millisecond)
 			h.floor.Expire(h.now)
 		}

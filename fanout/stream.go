@@ -20,9 +20,10 @@ const (
 	// maxBuilt bounds the payloads that we make longer than they came, so that
 	// they fit into every path's datagrams (RFC 8200 §5: at least 1280 bytes).
 	maxBuilt = 1150
-	// echoes is how often, echoEvery apart, the beginning of a silence is sent again.
-	echoes    = 2
-	echoEvery = 30 * time.Millisecond
+	// echoes is how often the beginning of a silence is sent again: after echoAfter, twice
+	// as much later and so on, to outlast bursts of loss.
+	echoes    = 3
+	echoAfter = 30 * time.Millisecond
 )
 
 // frame is what a stream sends in one packet: what all its listeners share.
@@ -206,7 +207,7 @@ func (f *Floor) echoLocked(v *view, i int, now time.Time) {
 	for _, r := range v.renditions {
 		if r.form.distance > 0 {
 			s := &r.streams[i]
-			s.echo = echo{index: s.next() - 1, left: echoes, at: now.Add(echoEvery)}
+			s.echo = echo{index: s.next() - 1, left: echoes, at: now.Add(echoAfter)}
 			f.wakeLocked(s.echo.at)
 		}
 	}
@@ -230,7 +231,8 @@ func (f *Floor) repeatLocked(b *batch, r *rendition, i int, now time.Time) {
 				}
 			}
 		}
-		s.echo.left, s.echo.at = s.echo.left-1, now.Add(echoEvery)
+		s.echo.left--
+		s.echo.at = now.Add(echoAfter << (echoes - s.echo.left))
 	}
 	if s.echo.left > 0 {
 		f.wakeLocked(s.echo.at)
