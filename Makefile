@@ -69,8 +69,9 @@ check: $(CLIENT)/node_modules/.package-lock.json ## formatting, vet, staticcheck
 generate: ## write docs/openapi.json anew
 	scripts/generate
 
-bench: build ## cost per packet and listener beside a plain Pion server, in one run
-	$(GO) run ./bench/run
+ROWS ?= all
+bench: build ## every audio goal, beside a plain Pion server in one run (15 minutes; ROWS=rest,knee for some)
+	$(GO) run ./bench/run -rows $(ROWS) -json bin/bench.json
 
 network: build $(E2E)/node_modules/.package-lock.json ## what a listener's browser conceals on bad networks, beside plain Pion (root; 11 minutes)
 	@cd $(E2E) && node network.mjs

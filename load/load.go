@@ -68,8 +68,8 @@ type Config struct {
 	// Return: who loses the server while it is measured comes back as the web client does. How
 	// soon stands in the report.
 	Return bool
-	// Arrivals are further listeners of each room, who join at an even pace while it is
-	// measured. What they hear is not counted: how they disturb the others is.
+	// Arrivals are further listeners of each room, who join at an even pace during the first
+	// window. What they hear is not counted: how they disturb the others is.
 	Arrivals int
 
 	JoinsPerSecond int // 50
@@ -284,7 +284,11 @@ func (r *run) step(ctx context.Context, n int) error {
 	if err := r.joinAll(ctx, &r.joins, n, time.Second/time.Duration(r.JoinsPerSecond)); err != nil {
 		return err
 	}
-	r.calm(r.Arrivals == 0)
+	arrivals := r.Arrivals
+	if r.late.number > 0 {
+		arrivals = 0
+	}
+	r.calm(arrivals == 0)
 	r.OnPhase(ListenersReady)
 	if err := r.wait(ctx, r.Settle); err != nil {
 		return err
@@ -294,7 +298,7 @@ func (r *run) step(ctx context.Context, n int) error {
 	before := cpuTime()
 	var arriving sync.WaitGroup
 	arriving.Go(func() { // its error is that ctx has ended, which wait says as well
-		_ = r.joinAll(ctx, &r.late, r.Arrivals, r.Duration/time.Duration(max(r.Arrivals*r.Rooms, 1)))
+		_ = r.joinAll(ctx, &r.late, arrivals, r.Duration/time.Duration(max(arrivals*r.Rooms, 1)))
 	})
 	defer arriving.Wait()
 	if err := r.wait(ctx, r.window.end().Sub(r.Now())); err != nil {

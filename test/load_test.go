@@ -52,3 +52,26 @@ func TestLoadCommandMakesItsAccountsOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestLoadMeasuresEachStepAndWhoComesMeanwhile(t *testing.T) {
+	w := begin(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	var steps []load.Report
+	last, err := load.Run(ctx, load.Config{
+		URL: w.url, Token: w.founder().token, Speakers: 1, Listeners: 4, Steps: []int{3}, Arrivals: 5, Streams: true,
+		Duration: 2 * time.Second, Settle: time.Second, OnStep: func(r load.Report) bool { steps = append(steps, r); return true },
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, last)
+	}
+	if len(steps) != 2 {
+		t.Fatalf("%d steps", len(steps))
+	}
+	for i, r := range steps {
+		t.Logf("\n%s", r)
+		if n := []int{4, 7}[i]; r.Joins.OK != n || r.Arrived.OK != 5 || r.Frames.Heard < uint64(n*90) || r.Frames.LossPercent > 1 || r.LongestGap <= -20 {
+			t.Errorf("step %d:\n%s", i+1, r)
+		}
+	}
+}

@@ -95,8 +95,12 @@ func (b *bench) drive(ctx context.Context, start starter, c load.Config) (measur
 	if m.Report.Joins.OK == 0 {
 		return m, fmt.Errorf("%s: nobody could join: %v\n%s", s.name, m.Report.Joins.Why, s.log())
 	}
-	fmt.Fprintf(os.Stderr, "  %-22s joins: %s, %.2f ms CPU each; %.1f µs a listener-second, %.2f µs a packet, %.3f %% lost, longest gap %.0f ms\n",
-		s.name, m.Report.Joins, m.perJoin(), m.perListenerSecond(), m.perPacket(), m.Report.Frames.LossPercent, m.Report.LongestGap)
+	fmt.Fprintf(os.Stderr, "  %-22s joins: %s; %.1f µs a listener-second", s.name, m.Report.Joins, m.perListenerSecond())
+	if c.Speakers == 0 {
+		fmt.Fprintf(os.Stderr, ", %.2f ms a join\n", m.perJoin())
+	} else {
+		fmt.Fprintf(os.Stderr, ", %.2f µs a packet, %.3f %% lost, longest gap %.0f ms\n", m.perPacket(), m.Report.Frames.LossPercent, m.Report.LongestGap)
+	}
 	return m, nil
 }
 
