@@ -19,7 +19,7 @@ function kill(pid) {
 /** Lets this process and all that it starts go before the machine's other work, which would be heard as gaps. */
 function beforeOthers() {
   try {
-    setPriority(-10);
+    setPriority(-19);
   } catch {
     // A container may forbid it: then the machine's other work is heard.
   }
