@@ -230,6 +230,20 @@ export class App {
       case 'seat_taken':
         if (room === this.session?.room) void this.session?.seatTaken()
         break
+      case 'room_started':
+        if (room && by && room !== this.session?.room) {
+          const name = title || t('untitled_room', { name: by.name })
+          this.notices.show(t('room_started', { name: by.name, title: name }), { forMilliseconds: 10_000, action: { label: t('join_room'), run: () => { this.enter(room); this.router.go(`/rooms/${room}`) } } })
+        }
+        break
+      case 'blocked_person_here': {
+        const person = event.data.account as Person | undefined
+        if (person?.name) this.notices.show(t('blocked_person_here', { name: person.name }), { forMilliseconds: 8000 })
+        break
+      }
+      case 'seat_closed':
+        if (room === this.session?.room) this.session?.refused(new Problem(404, 'not_found'))
+        break
       case 'invitation_redeemed': {
         const account = event.data.account as Person | undefined
         if (account?.name) this.notices.show(t('invitation_joined_toast', { name: account.name }))

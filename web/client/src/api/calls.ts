@@ -1,6 +1,6 @@
 import type { Client } from './client'
 import type {
-  Attribution, Card, HandsSetting, Instance, Invitable, Invitation, InvitationPreview, Kind, LogEntry, Me, NewInvitation, NewRoom, Participant, Person, Profile, QueueRule, Reaction, RemovalReason, Role, RoomView, Session, SpeakerLink, SuggestedSpeaker,
+  Attribution, Bell, Card, HandsSetting, Instance, Invitable, Invitation, InvitationPreview, Kind, LogEntry, Me, NewInvitation, NewRoom, Participant, Person, Profile, ProfileLink, QueueRule, Reaction, RemovalReason, Role, RoomView, Session, SpeakerLink, SuggestedSpeaker,
 } from './types'
 
 /** Every call of the HTTP API that the client makes outside a room, one line each. */
@@ -21,9 +21,18 @@ export function accountCalls(client: Client) {
     profile: (account: string) => client.call<Profile>('GET', `/accounts/${part(account)}`),
     profileByUsername: (username: string) =>
       client.call<{ account: Profile }>('GET', `/accounts?username=${part(username)}`).then((answer) => answer.account),
+    changeProfile: (change: { name?: string; bio?: string; links?: ProfileLink[] }) => client.call<Me>('PATCH', '/me', change),
+    setPhoto: (photo: Blob) => client.send('PUT', '/me/photo', { blob: photo }).then((answer) => answer.json() as Promise<Me>),
+    removePhoto: () => client.call<void>('DELETE', '/me/photo'),
+    setBell: (account: string, bell: Bell) => client.call<void>('PUT', `/accounts/${part(account)}/bell`, { bell }),
+    block: (account: string) => client.call<void>('PUT', `/accounts/${part(account)}/block`),
+    unblock: (account: string) => client.call<void>('DELETE', `/accounts/${part(account)}/block`),
+    blocks: () => client.call<{ accounts: Person[] }>('GET', '/me/blocks').then((answer) => answer.accounts),
+    followersOf: (account: string, after = '') => client.call<{ accounts: Person[]; next: string | null }>('GET', `/accounts/${part(account)}/followers?${new URLSearchParams(after ? { after } : {})}`),
+    followingOf: (account: string, after = '') => client.call<{ accounts: Person[]; next: string | null }>('GET', `/accounts/${part(account)}/following?${new URLSearchParams(after ? { after } : {})}`),
     follow: (account: string) => client.call<void>('PUT', `/accounts/${part(account)}/follow`),
     unfollow: (account: string) => client.call<void>('DELETE', `/accounts/${part(account)}/follow`),
-    following: (account: string) => client.call<{ accounts: Person[] }>('GET', `/accounts/${part(account)}/following`).then((answer) => answer.accounts),
+    following: () => client.call<{ accounts: Person[] }>('GET', '/me/following').then((answer) => answer.accounts),
     hallway: (withBlocked = false) => client.call<{ rooms: Card[]; hidden: { blocked: number } }>('GET', `/hallway?blocked=${withBlocked ? 'show' : 'hide'}`),
     hideRoom: (room: string) => client.call<void>('PUT', `/rooms/${part(room)}/hidden`),
     showRoom: (room: string) => client.call<void>('DELETE', `/rooms/${part(room)}/hidden`),

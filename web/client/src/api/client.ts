@@ -19,6 +19,7 @@ export const base = '/api/v1'
 export interface RequestOptions {
   body?: unknown
   sdp?: string
+  blob?: Blob
   headers?: Record<string, string>
   signal?: AbortSignal
 }
@@ -34,7 +35,7 @@ export class Client {
   /** Sends and returns the raw answer if its status is 2xx; throws a Problem otherwise. */
   async send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     const headers: Record<string, string> = { ...this.headers(), ...options.headers }
-    let body: string | undefined = options.sdp
+    let body: string | Blob | undefined = options.sdp ?? options.blob
     if (options.body !== undefined) {
       body = JSON.stringify(options.body)
       headers['Content-Type'] = 'application/json'

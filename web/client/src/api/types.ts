@@ -30,7 +30,19 @@ export interface Me extends Person {
   room: string | null
   seat_here: boolean
   guest?: boolean
+  bio: string
+  links: ProfileLink[]
+  /** A name may be changed once. */
+  name_changeable: boolean
 }
+
+export interface ProfileLink {
+  url: string
+  label: string
+}
+
+/** How much of what somebody does I want to be told. */
+export type Bell = 'always' | 'sometimes' | 'never'
 
 export interface Instance {
   name: string
@@ -48,6 +60,14 @@ export interface Profile extends Person {
   following: number
   follows_me: boolean
   followed: boolean
+  bio: string
+  links: ProfileLink[]
+  bell: Bell
+  blocked: boolean
+  /** They do not let me see more than their name. */
+  restricted?: boolean
+  mutuals: { count: number; people: Person[] }
+  in_room: { id: string; title: string } | null
 }
 
 export interface Invitation {
