@@ -274,7 +274,7 @@ func (s *Service) reload(ctx context.Context, c *conversation) error {
 // adopt takes the rows of fresh and keeps the seats, but for those of people
 // whom the rows keep out.
 func (s *State) adopt(fresh *State, now time.Time) {
-	s.info = fresh.info
+	s.info, s.text = fresh.info, fresh.text
 	s.stage, s.voices, s.hands, s.invited = fresh.stage, fresh.voices, fresh.hands, fresh.invited
 	s.removals, s.picks = fresh.removals, fresh.picks
 	s.agreed, s.served = fresh.agreed, fresh.served

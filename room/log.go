@@ -51,6 +51,11 @@ const (
 	LogQueueRule        = "queue_rule"        // detail: the rule
 	LogTimer            = "timer"             // detail: seconds
 	LogTimerCleared     = "timer_cleared"
+	LogPinned           = "pinned" // detail: the link
+	LogUnpinned         = "unpinned"
+	LogAgenda           = "agenda"
+	LogChatSetting      = "chat_setting"      // detail: mode and seconds of slow mode
+	LogQuestionsSetting = "questions_setting" // detail: on, anonymous or off
 )
 
 // entry is something to be logged with the rows of a transition.

@@ -18,6 +18,7 @@ type Opening struct {
 	Language      string              // BCP 47, two or three letters; "" = not said
 	Attribution   Attribution         // "" = off the record
 	Queue         QueueRule           // "" = first come
+	Chat          Chat                // who may write; "" = everyone
 }
 
 // check returns the opening with its text tidied, or what is wrong with it.
@@ -46,6 +47,9 @@ func (o Opening) check() (Opening, error) {
 	case !slices.Contains(QueueRules, o.Queue):
 		return o, ErrQueueRuleInvalid.In("queue_rule")
 	}
+	if o.Chat = cmp.Or(o.Chat, ChatEveryone); !slices.Contains(Chats, o.Chat) {
+		return o, ErrChatInvalid.In("chat")
+	}
 	return o, nil
 }
 
@@ -60,6 +64,7 @@ func Open(id besedka.RoomID, a Actor, host Person, o Opening, now time.Time) (*S
 	s.info = Info{ID: id, Title: o.Title, Kind: o.Kind, Host: host.ID, Hands: HandsEveryone,
 		GuestsAllowed: o.GuestsAllowed, StartedAt: now, Language: o.Language, Attribution: o.Attribution, Queue: o.Queue,
 		Untold: o.Kind == KindOpen}
+	s.text = textOf(o.Chat)
 	s.tell("room_opened", fields{"title": o.Title, "kind": o.Kind, "host": host.ID})
 	s.sit(a, now)
 	s.takeStage(host.ID, besedka.RoleHost, now)

@@ -77,6 +77,8 @@ type Service struct {
 	index   index
 	journal journal
 
+	previews chan preview // of pins, for Preview
+
 	mu    sync.RWMutex
 	rooms map[besedka.RoomID]*conversation
 }
@@ -90,7 +92,7 @@ func New(d Deps) *Service {
 		limits:  d.Limits.orDefault(),
 		turns:   turns{waiting: map[besedka.ParticipantID]*turn{}},
 		index:   index{seats: map[besedka.ParticipantID]sitting{}},
-		rooms:   map[besedka.RoomID]*conversation{},
+		rooms:   map[besedka.RoomID]*conversation{}, previews: make(chan preview, previewQueue),
 		journal: journal{path: d.Journal},
 	}
 }

@@ -147,6 +147,7 @@ type vigil struct {
 type single struct {
 	info     Info
 	vigil    vigil
+	text     Text
 	guests   int // seats held by guests, without those in overflow
 	overflow int // seats in overflow
 }

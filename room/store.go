@@ -24,6 +24,7 @@ type rows interface {
 	load(ctx context.Context, room besedka.RoomID) (st *State, version, seq int64, err error)
 	open(ctx context.Context) ([]besedka.RoomID, error)
 	prune(ctx context.Context, before time.Time, limit int) (n int, err error)
+	pins(ctx context.Context, room besedka.RoomID) ([]PastPin, error)
 	log(ctx context.Context, room besedka.RoomID, before int64, limit int) ([]logRow, error)
 }
 
@@ -152,7 +153,7 @@ func (s store) load(ctx context.Context, room besedka.RoomID) (st *State, versio
 			return err
 		}
 		for _, part := range []func(*db.Tx, besedka.RoomID, *State) error{loadStage, loadVoices, loadHands,
-			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed} {
+			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed, loadText} {
 			if err := part(tx, room, st); err != nil {
 				return err
 			}

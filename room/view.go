@@ -39,6 +39,12 @@ type View struct {
 	AudienceShown  int           `json:"audience_shown" doc:"How many of the participants are in the audience."`
 	RefetchAfterMS int64         `json:"refetch_after_ms" doc:"When others change the room, ask for it again at a random moment within this time."`
 
+	// Beside the voice.
+	Pin       *Pinned         `json:"pin"`
+	Agenda    *Agenda         `json:"agenda"`
+	Chat      ChatSetting     `json:"chat"`
+	Questions QuestionSetting `json:"questions"`
+
 	// For moderators only; absent for others.
 	Queue    []QueuedHand        `json:"queue,omitzero"`
 	Invited  []besedka.AccountID `json:"invited,omitzero"`
@@ -175,6 +181,7 @@ func (s *State) view(a Actor, crowd *crowd, mine []besedka.AccountID, now time.T
 		v.Participants = append(v.Participants, s.participant(account, crowd))
 	}
 	v.Me = s.me(a.Who)
+	s.viewText(v)
 	if s.Role(a.Who).Moderates() {
 		s.forModerators(v, crowd, now)
 	}
@@ -248,6 +255,9 @@ func (v *View) single() []*Person {
 	}
 	if v.Timer != nil {
 		list = append(list, &v.Timer.By)
+	}
+	if v.Pin != nil {
+		list = append(list, &v.Pin.By)
 	}
 	return list
 }

@@ -65,6 +65,7 @@ func (s *State) writes() writes {
 	for _, c := range s.served.changes() {
 		w.row(c.now.there, besedka.AccountID(c.key), groupsTable, c.now.value)
 	}
+	s.writeText(&w)
 	s.writeWishes(&w)
 	return w
 }
