@@ -131,6 +131,7 @@ func (s *Service) SetQuestions(ctx context.Context, room besedka.RoomID, a Actor
 // in a room, at one moment.
 type Inside struct {
 	Role         besedka.Role // "" without a seat
+	Refusal      error        // why they may not take part: ErrNotInRoom, or ErrInOverflow; nil if they may
 	OnStageSince time.Time    // zero for who is not on stage
 	Chat         ChatSetting
 	Questions    QuestionSetting
@@ -152,7 +153,7 @@ func (s *Service) Inside(ctx context.Context, room besedka.RoomID, account besed
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	st := c.state
-	in := Inside{Role: st.roleOf(account), Chat: st.text.Chat, Questions: st.text.Questions, People: len(st.seats.rows),
+	in := Inside{Role: st.roleOf(account), Refusal: st.needSeat(account), Chat: st.text.Chat, Questions: st.text.Questions, People: len(st.seats.rows),
 		Stage: st.onStage(), Moderators: st.moderators()}
 	if in.Role.OnStage() {
 		in.OnStageSince = st.stage.rows[account].Since

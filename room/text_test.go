@@ -48,9 +48,8 @@ func TestPinIsShownAndItsPageLookedAtAfterwards(t *testing.T) {
 		if url := <-looked; url != pin.URL {
 			t.Errorf("looked at %s", url)
 		}
-		for len(w.facts(room)) < before+2 {
-			time.Sleep(time.Millisecond)
-		}
+		stop()
+		done.Wait()
 		if got := w.told(room, before); !slices.Equal(got, []string{"pinned", "pin_previewed"}) {
 			t.Errorf("told %v", got)
 		}
@@ -280,11 +279,11 @@ func TestInsideSaysWhatSomebodyIs(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		room, closed := w.hosted(), w.open("other", KindClosed)
 		in, err := w.service.Inside(ctx, room, "anna")
-		if err != nil || in.Role != besedka.RoleSpeaker || in.OnStageSince.IsZero() || in.People != 3 || !slices.Contains(in.Stage, "anna") ||
+		if err != nil || in.Role != besedka.RoleSpeaker || in.Refusal != nil || in.OnStageSince.IsZero() || in.People != 3 || !slices.Contains(in.Stage, "anna") ||
 			slices.Contains(in.Stage, "boris") || !slices.Equal(in.Moderators, []besedka.AccountID{"host"}) {
 			t.Errorf("%+v %v", in, err)
 		}
-		if in, err := w.service.Inside(ctx, room, "vera"); err != nil || in.Role != "" {
+		if in, err := w.service.Inside(ctx, room, "vera"); err != nil || in.Role != "" || !errors.Is(in.Refusal, ErrNotInRoom) {
 			t.Errorf("who is not in it: %+v %v", in, err)
 		}
 		_, err = w.service.Inside(ctx, closed, "anna")

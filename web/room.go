@@ -50,6 +50,7 @@ type openInput struct {
 		Language      string              `json:"language,omitempty" doc:"Two or three letters of BCP 47; if none is given, the first of Accept-Language."`
 		Attribution   room.Attribution    `json:"attribution,omitempty" doc:"on_record, background, chatham_house or off_record, which is meant if none is given."`
 		QueueRule     room.QueueRule      `json:"queue_rule,omitempty" doc:"first_come, which is meant if none is given, least_airtime, first_timers, alternate or lot."`
+		Chat          room.Chat           `json:"chat,omitempty" doc:"Who may write: everyone, which is meant if nothing is said, followers or off."`
 	}
 }
 
@@ -59,7 +60,7 @@ func (s *Server) openRoom(ctx context.Context, in *openInput) (*out[*room.View],
 		return nil, room.ErrGuestsNotAllowed.In("guests_allowed")
 	}
 	id, err := s.Rooms.Open(ctx, actorOf(ctx), room.Opening{Title: b.Title, Kind: b.Kind, GuestsAllowed: b.GuestsAllowed, Invite: b.Invite,
-		Language: cmp.Or(b.Language, i18n.Spoken(in.AcceptLanguage)), Attribution: b.Attribution, Queue: b.QueueRule})
+		Language: cmp.Or(b.Language, i18n.Spoken(in.AcceptLanguage)), Attribution: b.Attribution, Queue: b.QueueRule, Chat: b.Chat})
 	if err == nil {
 		err = s.seated(ctx, id)
 	}

@@ -76,6 +76,8 @@ func (s *Server) routes() {
 	on(s, byMembers, "POST /rooms/{room}/diagnostics", 204, "report-silence", "Tell the operator that I do not hear somebody", s.reportSilence)
 	on(s, byGuests, "GET /rooms/{room}/ice-servers", 200, "ice-servers", "The relay for networks that let no media through", s.iceServers)
 
+	s.textRoutes()
+
 	on(s, byGuests, "POST /connection-tests", 201, "test-connection", "Begin a test of the ways to this server", s.openTest)
 	s.plain(byGuests, testWHEPPattern, s.testWHEP, opTestWHEP)
 
@@ -118,6 +120,17 @@ func (s *Server) peopleRoutes() {
 	on(s, byMembers, "PUT /accounts/{account}/follow", 204, "follow", "Follow", s.follow)
 	on(s, byMembers, "DELETE /accounts/{account}/follow", 204, "unfollow", "Stop following", s.unfollow)
 	on(s, byMembers, "GET /accounts/{account}/following", 200, "following", "Whom I follow", s.following)
+}
+
+// textRoutes is what there is beside the voice.
+func (s *Server) textRoutes() {
+	on(s, byMembers, "PUT /rooms/{room}/pin", 200, "pin", "Put a link at the top of the room", s.pin)
+	on(s, byMembers, "DELETE /rooms/{room}/pin", 204, "unpin", "Take the link away", s.unpin)
+	on(s, byMembers, "GET /rooms/{room}/pins", 200, "pins", "What is and was pinned", s.pins)
+	on(s, byMembers, "PUT /rooms/{room}/agenda", 200, "set-agenda", "Set the agenda", s.setAgenda)
+	on(s, byMembers, "POST /rooms/{room}/agenda/now", 200, "move-agenda", "Mark what is being talked about", s.moveAgenda)
+	on(s, byMembers, "PATCH /rooms/{room}/chat", 200, "set-chat", "Who may write, and how often", s.setChat)
+	on(s, byMembers, "PATCH /rooms/{room}/questions-setting", 200, "set-questions", "Whether questions may be asked, and without a name", s.setQuestions)
 }
 
 // on puts one JSON operation into the table.

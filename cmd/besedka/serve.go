@@ -28,7 +28,8 @@ type serveCommand struct {
 	TrustedProxy []netip.Prefix `env:"BESEDKA_TRUSTED_PROXY" help:"Networks of proxies whose X-Forwarded-For is believed."`
 	LongPackets  int            `default:"50" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which the audience gets fewer, longer packets (40 ms of delay); -1 for never."`
 	roomSize
-	NoGuests bool `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
+	NoGuests   bool `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
+	NoPreviews bool `env:"BESEDKA_NO_PREVIEWS" help:"Pages of pinned links are not looked at for their titles: the server calls nobody."`
 }
 
 // roomSize bounds rooms.

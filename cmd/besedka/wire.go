@@ -22,6 +22,7 @@ import (
 	"besedka/i18n"
 	"besedka/live"
 	"besedka/media"
+	"besedka/outbound"
 	"besedka/picture"
 	"besedka/room"
 	"besedka/social"
@@ -50,7 +51,8 @@ type program struct {
 	rooms    *room.Service
 	live     *live.Hub
 	media    *media.Server
-	turn     *turn.Server // or nil
+	turn     *turn.Server     // or nil
+	outbound *outbound.Client // or nil: nobody is called
 	web      *web.Server
 
 	public    net.Listener
@@ -97,6 +99,9 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	}
 	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Airtime: p.media, Announce: p.live,
 		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile), Limits: limits})
+	if !c.NoPreviews {
+		p.outbound = outbound.New(outbound.Config{Agent: outbound.Agent(version, c.URL), Now: time.Now})
+	}
 	p.accounts.OnRevoke(p.revoked)
 	if err = p.rooms.Recover(ctx); err != nil {
 		return nil, err
@@ -188,6 +193,9 @@ func (p *program) run(asked context.Context) error {
 	start(func(ctx context.Context) error { return p.drain(ctx, asked) })
 	start(p.accounts.Run)
 	start(p.rooms.Run)
+	if p.outbound != nil {
+		start(func(ctx context.Context) error { return p.rooms.Preview(ctx, p.outbound.Title) })
+	}
 	start(p.live.Run)
 	start(p.web.Run)
 	start(p.prune)
