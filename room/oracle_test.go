@@ -31,6 +31,7 @@ type oracle struct {
 	follows  map[besedka.AccountID][]besedka.AccountID // who follows the key
 	empty    time.Time
 	headless time.Time
+	floor    floorOracle
 }
 
 type chair struct {
@@ -43,7 +44,7 @@ type chair struct {
 }
 
 func newOracle(id besedka.RoomID, kind Kind, host besedka.AccountID, now time.Time) *oracle {
-	return &oracle{id: id, kind: kind, host: host, setting: HandsEveryone, stage: []besedka.AccountID{host},
+	return &oracle{id: id, kind: kind, host: host, setting: HandsEveryone, floor: floorOracle{attribution: OffRecord, rule: QueueFirstCome}, stage: []besedka.AccountID{host},
 		mods: map[besedka.AccountID]besedka.AccountID{}, invited: map[besedka.AccountID]bool{}, silenced: map[besedka.AccountID]bool{},
 		picked: map[besedka.AccountID]bool{host: true}, removed: map[besedka.ParticipantID]time.Time{},
 		limits: DefaultLimits,
@@ -98,6 +99,7 @@ func (o *oracle) drop(a besedka.AccountID) {
 	delete(o.mods, a)
 	o.lower(a)
 	delete(o.invited, a)
+	o.floor.gone(a)
 }
 
 func (o *oracle) lower(a besedka.AccountID) {
@@ -180,6 +182,7 @@ func (o *oracle) sweep(now time.Time) {
 	if slices.Contains(due, o.host.Participant()) {
 		o.quit(o.host.Participant(), now)
 	}
+	o.tick(now)
 	if !o.empty.IsZero() && now.Sub(o.empty) >= time.Minute || !o.headless.IsZero() && now.Sub(o.headless) >= 3*time.Minute {
 		o.end()
 	}
@@ -194,6 +197,7 @@ func (o *oracle) restart(now time.Time) {
 		o.seats[a.Participant()] = &chair{lost: true, until: now.Add(time.Minute)}
 	}
 	o.empty, o.headless = time.Time{}, time.Time{}
+	o.floor.measured, o.floor.pending = nil, nil
 	o.watch(now)
 }
 
@@ -267,7 +271,8 @@ func (o *oracle) governs(by, target besedka.AccountID) string {
 
 // act is every command of an account, to be done by somebody whom the door let in.
 func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now time.Time) string {
-	needsSeat := []string{"raise", "lower", "accept", "decline", "mute", "unmute", "role", "hand over", "accept heir", "decline heir", "pick"}
+	needsSeat := []string{"raise", "lower", "accept", "decline", "mute", "unmute", "role", "hand over", "accept heir", "decline heir", "pick",
+		"ask", "agree", "refuse", "withdraw"}
 	if slices.Contains(needsSeat, verb) {
 		if !o.here(by) {
 			return "not_in_room"
@@ -280,7 +285,7 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 	}
 	switch verb {
 	case "raise":
-		return o.raise(by)
+		return o.raise(by, arg)
 	case "lower":
 		o.lower(by)
 	case "lower of":
@@ -326,19 +331,25 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 		return o.pick(by, target)
 	case "end":
 		o.end()
+	default:
+		return o.actOnFloor(verb, by, target, arg, now)
 	}
 	return ""
 }
 
-func (o *oracle) raise(by besedka.AccountID) string {
+func (o *oracle) raise(by besedka.AccountID, group string) string {
 	switch {
 	case o.on(by):
 		return "already_on_stage"
 	case o.up(by):
-	case o.setting == HandsOff, o.setting == HandsFollowed && !slices.ContainsFunc(o.follows[by], o.on):
+		o.floor.speakFor(by, group)
+	case o.setting == HandsNew && o.floor.airtime(by) >= time.Second, o.setting == HandsOff, o.setting == HandsFollowed && !slices.ContainsFunc(o.follows[by], o.on):
 		return "hands_closed"
 	default:
 		o.queue = append(o.queue, by)
+		delete(o.floor.groups, by)
+		delete(o.floor.lots, by)
+		o.floor.speakFor(by, group)
 	}
 	return ""
 }
@@ -349,7 +360,7 @@ func (o *oracle) invite(target besedka.AccountID) string {
 		return "not_in_room"
 	case o.on(target):
 	case o.up(target):
-		o.ascend(target)
+		o.serve(target)
 	default:
 		o.invited[target] = true
 	}
@@ -439,7 +450,7 @@ func (o *oracle) setRole(by, target besedka.AccountID, want besedka.Role, now ti
 		o.drop(target)
 	case besedka.RoleSpeaker:
 		if is == besedka.RoleListener {
-			o.ascend(target)
+			o.serve(target)
 		}
 		delete(o.mods, target)
 	}

@@ -25,8 +25,8 @@ var (
 	edges  = map[besedka.AccountID][]besedka.AccountID{"vera": {"anna", "boris"}, "gleb": {"anna"}, "dina": {"boris", "vera"}}
 	verbs  = []string{"raise", "raise", "lower", "lower of", "lower all", "title", "hands", "invite", "invite", "accept", "accept", "decline",
 		"mute", "unmute", "mute other", "mute all", "silence", "lift", "remove", "undo", "role", "role", "role", "hand over", "pick", "end",
-		"accept heir", "decline heir"}
-	own = []string{"raise", "lower", "accept", "decline", "mute", "unmute", "role", "accept heir", "decline heir"}
+		"accept heir", "decline heir", "widen", "keep", "ask", "ask", "agree", "agree", "refuse", "withdraw", "queue rule", "next", "timer", "clear timer"}
+	own = []string{"agree", "refuse", "raise", "lower", "accept", "decline", "mute", "unmute", "role", "accept heir", "decline heir"}
 )
 
 // drama is two rooms, played at random beside their oracles.
@@ -102,6 +102,7 @@ func (d *drama) pickMover(t *rapid.T, o *oracle, verb string) Actor {
 	for _, account := range cast {
 		switch {
 		case !o.here(account):
+		case (verb == "ask" || verb == "withdraw") && account != o.host, (verb == "agree" || verb == "refuse") && !o.on(account):
 		case verb == "accept" && !o.invited[account], verb == "accept heir" && d.offered(o) != account:
 		case slices.Contains(own, verb), o.moderates(account):
 			able = append(able, account)
@@ -249,9 +250,11 @@ func (d *drama) command(t *rapid.T) {
 	case "title":
 		arg = rapid.SampledFrom([]string{"", "Morning", "Evening"}).Draw(t, "title")
 	case "hands":
-		arg = rapid.SampledFrom([]string{"everyone", "followed", "off"}).Draw(t, "setting")
+		arg = rapid.SampledFrom([]string{"everyone", "followed", "off", "not_spoken"}).Draw(t, "setting")
 	case "role":
 		arg = rapid.SampledFrom([]string{"moderator", "moderator", "speaker", "listener"}).Draw(t, "role")
+	default:
+		arg = drawOnFloor(t, verb)
 	}
 	d.step(a.Who, verb)
 	offered := d.offered(o)
@@ -320,7 +323,7 @@ func (d *drama) perform(room besedka.RoomID, a Actor, verb string, target besedk
 	s := d.service
 	switch verb {
 	case "raise":
-		return s.RaiseHand(ctx, room, a, "", "")
+		return s.RaiseHand(ctx, room, a, "", arg)
 	case "lower":
 		return s.LowerHand(ctx, room, a)
 	case "lower of":
@@ -367,7 +370,7 @@ func (d *drama) perform(room besedka.RoomID, a Actor, verb string, target besedk
 	case "decline heir":
 		return s.DeclineHeir(ctx, room, a)
 	}
-	panic("no such verb: " + verb)
+	return d.performOnFloor(room, a, verb, target, arg)
 }
 
 // state is the room in memory, loaded if it was forgotten.
@@ -417,7 +420,7 @@ func (d *drama) checkOracle(t *rapid.T, o *oracle, st *State) {
 		return
 	}
 	same("stage", st.onStage(), o.stage)
-	same("queue", st.queue(), o.queue)
+	d.checkFloor(t, o, st)
 	same("invited", slices.Sorted(maps.Keys(st.invited.rows)), slices.Sorted(maps.Keys(o.invited)))
 	for who, c := range o.seats {
 		seat := st.seats.rows[who]
@@ -593,7 +596,7 @@ func TestRulesHoldInEveryOrderOfEvents(t *testing.T) {
 			d := newDrama(rt, w)
 			rt.Repeat(map[string]func(*rapid.T){
 				"": d.check, "enter": d.enterSome, "enter too": d.enterSome, "leave": d.leaveSome, "connect": d.connect, "connect too": d.connect,
-				"drop": d.drop, "stay": d.stay, "stay too": d.stay, "time": d.pass, "restart": d.restart,
+				"drop": d.drop, "stay": d.stay, "stay too": d.stay, "time": d.pass, "time too": d.pass, "speak": d.speak, "restart": d.restart,
 				"command": d.command, "command too": d.command, "command also": d.command, "command again": d.command,
 				"another": d.command, "and another": d.command, "still another": d.command, "one more": d.command,
 			})

@@ -84,6 +84,7 @@ func (s *State) takeStage(account besedka.AccountID, role besedka.Role, now time
 	seat.Muted = false
 	s.seats.put(account.Participant(), seat)
 	s.tell("speaker_joined", fields{"account": account, "csrc": voice.CSRC, "role": role})
+	s.concludeAttribution()
 }
 
 // leftStage ends what waits for somebody on stage.
