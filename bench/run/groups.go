@@ -133,10 +133,11 @@ const (
 	kneeRooms = 4   // a room takes 5,000
 )
 
-// knee lets an audience grow until sound is lost, or until the server lets no more in.
+// knee lets an audience grow until sound is lost, or until the server lets hardly anybody in
+// any more. Joining costs as well, so the door may shut for a while before.
 func knee(ctx context.Context, b *bench) error {
 	const first, more, most = 10_000, 1000, 19_000
-	c := load.Config{Rooms: kneeRooms, Speakers: 1, Listeners: first / kneeRooms, JoinsPerSecond: 150, Duration: 8 * time.Second, Settle: toSettle}
+	c := load.Config{Rooms: kneeRooms, Speakers: 1, Listeners: first / kneeRooms, JoinsPerSecond: 100, Duration: 8 * time.Second, Settle: toSettle}
 	for n := first; n < most; n += more {
 		c.Steps = append(c.Steps, more/kneeRooms)
 	}
@@ -167,13 +168,17 @@ func knee(ctx context.Context, b *bench) error {
 		last.Refused = r.Joins.Failed - refused
 		last.Generator = r.GeneratorSeconds / c.Duration.Seconds()
 		refused = r.Joins.Failed
+		before := 0
+		if n := len(b.Knee); n > 0 {
+			before = b.Knee[n-1].Listeners
+		}
 		b.Knee = append(b.Knee, last)
 		fmt.Fprintf(os.Stderr, "  %6d listeners: %.0f %% of the core, %.1f µs a listener-second, %.3f %% lost, latency p99 %.0f ms, %d refused; generator %.0f %%\n",
 			last.Listeners, last.CPU*100, last.MicroSecond, last.Loss, last.P99, last.Refused, last.Generator*100)
 		switch {
 		case last.Loss > maxLoss:
 			b.KneeClosed = fmt.Sprintf("at %d listeners %.2f %% of the sound was lost", last.Listeners, last.Loss)
-		case last.Refused > more/2:
+		case last.Listeners-before < more/2:
 			b.KneeClosed = fmt.Sprintf("admission closed at %d listeners", last.Listeners)
 		default:
 			return true
