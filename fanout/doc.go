@@ -9,7 +9,8 @@
 // once and given a header once for each class of listeners, who share its
 // plaintext: source, timestamp and payload belong to the room, and the CSRC names
 // the speaker. Only encryption and a 32-bit base of the sequence number are a
-// listener's own. What is sealed is gathered in a batch and leaves in one system call.
+// listener's own. What is sealed is gathered in a batch and leaves in one system call;
+// what a reader of the port has read in one go shares its calls (Outbox), whatever the room.
 //
 //	Speaker.Forward → view.place (which slot) → slot.admit (timestamp)
 //	    → Merger.Push (each form) → stream.keep (index, RED, cache)
@@ -39,6 +40,9 @@
 // before his own base last moved.
 //
 // Floor.mu guards everything of a floor: its speakers, views and listeners. It
-// is held while a packet is sealed and sent, so that after Close of a speaker or
-// a listener nothing more of his is under way.
+// is held while a packet is sealed. What is still in an Outbox when a speaker or a
+// listener leaves is sent before Close returns, so that nothing of his is under way
+// after it; and what is sent past an Outbox empties it first, so that nothing overtakes.
+// The lock of an Outbox is taken after Floor.mu, and a reader who would have
+// to wait for a floor lets go before what he has for others.
 package fanout

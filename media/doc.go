@@ -1,5 +1,7 @@
 // Package media is the transport of sound: WHIP and WHEP sessions over one UDP
-// socket and, for those whose network blocks UDP, ICE-TCP on the same port.
+// port and, for those whose network blocks UDP, ICE-TCP on the same port. The UDP
+// port has a socket and a reader for each core. A peer's packets may come out of
+// any of them, so a session is looked up without a lock that readers share.
 //
 // The package never asks who a person is. It is given a Grant for a
 // participant of a room and loses it again: without a grant there is no
