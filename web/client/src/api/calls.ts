@@ -1,6 +1,6 @@
 import type { Client } from './client'
 import type {
-  Attribution, Bell, Card, HandsSetting, Instance, Invitable, Invitation, InvitationPreview, Kind, LogEntry, Me, NewInvitation, NewRoom, Participant, Person, Profile, ProfileLink, QueueRule, Reaction, RemovalReason, Role, RoomView, Session, SpeakerLink, SuggestedSpeaker,
+  Attribution, Bell, Card, ChatMode, HandsSetting, Instance, Invitable, Invitation, InvitationPreview, Kind, LogEntry, Me, Message, NewInvitation, NewRoom, Participant, Person, Poll, Profile, ProfileLink, Question, QueueRule, Reaction, RemovalReason, Role, RoomView, Session, SpeakerLink, SuggestedSpeaker,
 } from './types'
 
 /** Every call of the HTTP API that the client makes outside a room, one line each. */
@@ -65,6 +65,29 @@ export function roomCalls(client: Client, room: string) {
     log: (after = '') => client.call<{ entries: LogEntry[]; next: string | null }>('GET', `${at}/log?${new URLSearchParams(after ? { after } : {})}`),
     react: (reaction: Reaction) => client.call<void>('POST', `${at}/reactions`, { reaction }),
     reportSilence: (account: string, stats: unknown[]) => client.call<void>('POST', `${at}/diagnostics`, { account, stats }),
+    pin: (url: string) => client.call<RoomView>('PUT', `${at}/pin`, { url }),
+    unpin: () => client.call<void>('DELETE', `${at}/pin`),
+    setAgenda: (markdown: string) => client.call<RoomView>('PUT', `${at}/agenda`, { markdown }),
+    moveAgenda: (item: number | null, text: string) => client.call<RoomView>('POST', `${at}/agenda/now`, item === null ? { item } : { item, text }),
+    setChat: (setting: { mode?: ChatMode; slow_seconds?: number }) => client.call<RoomView>('PATCH', `${at}/chat`, setting),
+    setQuestions: (setting: { on?: boolean; anonymous?: boolean }) => client.call<RoomView>('PATCH', `${at}/questions-setting`, setting),
+    messages: (before = '') => client.call<{ messages: Message[]; next: string | null }>('GET', `${at}/messages?${new URLSearchParams(before ? { before } : {})}`),
+    write: (text: string) => client.call<Message>('POST', `${at}/messages`, { text }),
+    deleteMessage: (id: string) => client.call<void>('DELETE', `${at}/messages/${part(id)}`),
+    backchannel: (before = '') => client.call<{ messages: Message[]; next: string | null }>('GET', `${at}/backchannel?${new URLSearchParams(before ? { before } : {})}`),
+    writeBackstage: (text: string) => client.call<Message>('POST', `${at}/backchannel`, { text }),
+    chatMute: (account: string) => client.call<void>('PUT', `${at}/participants/${part(account)}/chat-mute`),
+    questions: () => client.call<{ questions: Question[] }>('GET', `${at}/questions`).then((answer) => answer.questions),
+    ask: (text: string, anonymous: boolean) => client.call<Question>('POST', `${at}/questions`, { text, anonymous }),
+    deleteQuestion: (id: string) => client.call<void>('DELETE', `${at}/questions/${part(id)}`),
+    voteFor: (id: string) => client.call<void>('PUT', `${at}/questions/${part(id)}/vote`),
+    unvote: (id: string) => client.call<void>('DELETE', `${at}/questions/${part(id)}/vote`),
+    answering: (id: string) => client.call<{ asker_invited: boolean }>('POST', `${at}/questions/${part(id)}/answering`),
+    answered: (id: string) => client.call<void>('POST', `${at}/questions/${part(id)}/answered`),
+    polls: () => client.call<{ polls: Poll[] }>('GET', `${at}/polls`).then((answer) => answer.polls),
+    openPoll: (question: string, options: string[]) => client.call<Poll>('POST', `${at}/polls`, { question, options }),
+    votePoll: (id: string, option: number) => client.call<void>('PUT', `${at}/polls/${part(id)}/vote`, { option }),
+    closePoll: (id: string) => client.call<void>('POST', `${at}/polls/${part(id)}/close`),
     reset: () => client.call<void>('POST', `${at}/reset`),
     faces: () => client.call<{ participants: Pick<Participant, 'account' | 'photo' | 'name'>[] }>('POST', `${at}/faces`).then((answer) => answer.participants),
     people: (query: string, after = '') => client.call<{ people: Participant[]; next: string | null }>('GET', `${at}/people?${new URLSearchParams(after ? { q: query, after } : { q: query })}`),

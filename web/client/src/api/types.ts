@@ -192,6 +192,10 @@ export interface RoomView {
   queue_rule: QueueRule
   stage_reactions: boolean
   timer: Timer | null
+  pin: Pin | null
+  agenda: Agenda | null
+  chat: { mode: ChatMode; slow_seconds: number }
+  questions: { on: boolean; anonymous: boolean }
   audience_shown: number
   participants: Participant[]
   queue?: Hand[]
@@ -213,6 +217,58 @@ export interface AttributionChange {
   by: Person
   agreed: string[]
   waiting: string[]
+}
+
+/** The link at the top of the room. The title comes when the server has looked at the page. */
+export interface Pin {
+  url: string
+  domain: string
+  title: string
+  at: string
+  by: Person
+}
+
+export interface AgendaItem {
+  text: string
+  started_at: string | null
+}
+
+export interface Agenda {
+  text: string
+  items: AgendaItem[]
+  now: number | null
+}
+
+export interface Message {
+  id: string
+  author: Person
+  text: string
+  at: string
+}
+
+export type QuestionState = 'open' | 'answering' | 'answered'
+
+export interface Question {
+  id: string
+  /** Null of an anonymous one. */
+  author: Person | null
+  text: string
+  state: QuestionState
+  votes: number
+  voted: boolean
+  mine: boolean
+  asked_at: string
+}
+
+export interface Poll {
+  id: string
+  question: string
+  options: { text: string; votes: number }[]
+  /** What I chose, from 0. */
+  choice: number | null
+  opened_by: Person
+  opened_at: string
+  closed_at: string | null
 }
 
 /** Somebody's turn on stage, limited. */

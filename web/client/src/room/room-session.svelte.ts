@@ -11,6 +11,7 @@ import type { Notices } from '../toasts.svelte'
 import type { AudioOutput } from './audio-output.svelte'
 import type { SoundSettings } from '../sound-settings.svelte'
 import { LineWatch } from './line-watch.svelte'
+import { Beside, type BesideTab } from './beside.svelte'
 import { Listening } from './listening.svelte'
 import { clearMediaSession, showMediaSession } from './media-session'
 import { Mixer } from './mixer'
@@ -25,7 +26,7 @@ export type Phase = 'entering' | 'in' | 'left' | 'ended' | 'removed' | 'full' | 
 
 /** The sheets over a room. */
 export type Sheet =
-  | 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end' | 'settings' | 'log' | 'share' | 'people' | 'speaker-links' | 'suggested' | 'sound'
+  | 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end' | 'settings' | 'log' | 'share' | 'people' | 'speaker-links' | 'suggested' | 'sound' | 'pin' | 'beside'
 
 const undoTime = 30_000
 const handKnown = 'besedka.hand-known'
@@ -70,6 +71,7 @@ export class RoomSession {
   readonly speaking: Speaking
   readonly voices: Voices
   readonly line: LineWatch
+  readonly beside: Beside
   readonly sound: SoundSettings
   private readonly mixer: Mixer
   readonly calls: RoomCalls
@@ -109,6 +111,7 @@ export class RoomSession {
     })
     this.voices = new Voices({ receivers: () => this.listening.receivers(), own: () => this.speaking.level() })
     this.sound = options.sound
+    this.beside = new Beside(this.calls, options.self)
     this.mixer = new Mixer({
       receivers: () => this.listening.receivers(),
       output: options.output,
@@ -179,6 +182,7 @@ export class RoomSession {
     const before = this.state.view
     if (event.seq && event.seq > 0 && event.topic === 'room' && event.seq <= before.seq) return
     if (event.kind === 'reactions') return this.reactions.take(event.data)
+    this.beside.event(event)
     this.state.apply(event)
     tell(event, before, this.self, this.options.notices)
     this.follow(event)
@@ -339,6 +343,12 @@ export class RoomSession {
     }
   }
 
+  /** Shows what is beside the voice: in its column where there is room, else over the room. */
+  openBeside(tab: BesideTab = this.beside.tab): void {
+    this.beside.tab = tab
+    this.sheet = 'beside'
+  }
+
   /** The settings of the sound have changed. */
   soundChanged(): void {
     this.sound.save()
@@ -450,6 +460,7 @@ export class RoomSession {
     this.mixer.stop()
     this.line.stop()
     this.reactions.stop()
+    this.beside.stop()
     this.state?.stop()
     clearMediaSession()
     if (phase === 'ended') this.options.notices.interrupt(t('say_ended'))

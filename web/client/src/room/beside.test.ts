@@ -1,0 +1,62 @@
+import { describe, expect, it, vi } from 'vitest'
+import type { RoomCalls } from '../api/calls'
+import type { LiveEvent, Message } from '../api/types'
+import { Beside, merged, messageOf } from './beside.svelte'
+
+const author = (id: string) => ({ id, username: id, name: id })
+const message = (id: string, at: string, by = 'x'): Message => ({ id, at, text: id, author: author(by) })
+const fact = (kind: string, data: Record<string, unknown>): LiveEvent => ({ kind, topic: 'room', room: 'r', seq: 1, at: '2026-01-01T00:00:05.000Z', data })
+
+describe('messages', () => {
+  it('stand in the order of time, each once', () => {
+    expect(merged([message('b', '2'), message('a', '1')], [message('b', '2'), message('c', '3')]).map((one) => one.id)).toEqual(['a', 'b', 'c'])
+  })
+  it('are read from a fact, or not at all', () => {
+    expect(messageOf(fact('message', { id: 'a', text: 'hello', author: author('x') }))?.at).toBe('2026-01-01T00:00:05.000Z')
+    expect(messageOf(fact('message', { id: 'a' }))).toBeNull()
+  })
+})
+
+describe('what is beside the voice', () => {
+  function beside() {
+    const calls = {
+      messages: vi.fn(async () => ({ messages: [message('a', '1')], next: null })),
+      backchannel: vi.fn(async () => ({ messages: [], next: null })),
+      questions: vi.fn(async () => []),
+      polls: vi.fn(async () => []),
+    }
+    return { calls, beside: new Beside(calls as unknown as RoomCalls, 'me') }
+  }
+  it('is counted while nobody looks, and nothing is fetched', () => {
+    const { calls, beside: it } = beside()
+    it.event(fact('message', { ...message('b', '2') }))
+    it.event(fact('message', { ...message('c', '3', 'me') }))
+    it.event(fact('poll_opened', { by: 'x' }))
+    expect(it.unread).toBe(2)
+    expect(calls.messages).not.toHaveBeenCalled()
+    it.stop()
+  })
+  it('is seen when the person looks', async () => {
+    const { beside: it } = beside()
+    it.event(fact('message', { ...message('b', '2') }))
+    await it.show('chat')
+    expect(it.unread).toBe(0)
+    expect(it.chat.messages?.map((one) => one.id)).toEqual(['a'])
+    it.event(fact('message', { ...message('b', '2') }))
+    expect(it.unread).toBe(0)
+    expect(it.chat.messages).toHaveLength(2)
+    it.event(fact('message_deleted', { id: 'a' }))
+    expect(it.chat.messages?.map((one) => one.id)).toEqual(['b'])
+    it.stop()
+  })
+  it('fetches a list once for many changes', async () => {
+    vi.useFakeTimers()
+    const { calls, beside: it } = beside()
+    await it.show('questions')
+    for (let at = 0; at < 50; at++) it.event(fact('question_voted', { id: 'q' }))
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(calls.questions).toHaveBeenCalledTimes(2)
+    vi.useRealTimers()
+    it.stop()
+  })
+})
