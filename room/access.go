@@ -9,6 +9,8 @@ type Actor struct {
 	Credential besedka.CredentialID
 	GuestOf    besedka.RoomID
 	Place      string // the network that they come from; "" is not known
+
+	bearsLink bool // that admits to the room in question; see speaker_link.go
 }
 
 // standing is what a room is to somebody.
@@ -32,7 +34,7 @@ func (s *State) standing(a Actor, followed bool) standing {
 	case a.Who.IsGuest():
 		known = a.GuestOf == s.info.ID
 	case a.GuestOf != "":
-	case account == s.info.Host, s.seats.has(a.Who), s.picks.has(account):
+	case account == s.info.Host, s.seats.has(a.Who), s.picks.has(account), a.bearsLink:
 		known = true
 	case s.info.Kind == KindOpen:
 		known = true

@@ -236,6 +236,7 @@ func (s *Service) EnterBy(ctx context.Context, room besedka.RoomID, a Actor, how
 	if err != nil {
 		return err
 	}
+	how.now = moment(s.now())
 	before, seated := s.index.find(a.Who)
 	if a.Who.IsGuest() && !seated && c.places.bars(a.Place) {
 		return ErrPlaceBarred

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"besedka"
@@ -34,7 +35,10 @@ type conversation struct {
 
 	counted map[uint32]time.Duration // by the media plane, as it last said
 
-	crowd  crowdCache
+	crowd     crowdCache
+	reactions reactions
+	faces     atomic.Int64 // when the first changed of those not told, in milliseconds; 0 = none
+
 	places *places
 }
 
@@ -276,8 +280,8 @@ func (s *Service) reload(ctx context.Context, c *conversation) error {
 func (s *State) adopt(fresh *State, now time.Time) {
 	s.info, s.text = fresh.info, fresh.text
 	s.stage, s.voices, s.hands, s.invited = fresh.stage, fresh.voices, fresh.hands, fresh.invited
-	s.removals, s.picks = fresh.removals, fresh.picks
 	s.agreed, s.served = fresh.agreed, fresh.served
+	s.removals, s.picks, s.links = fresh.removals, fresh.picks, fresh.links
 	for who := range s.removals.rows {
 		s.Leave(who, now)
 		s.barred.drop(who)

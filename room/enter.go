@@ -15,15 +15,17 @@ func (s *State) Enter(a Actor, followed bool, now time.Time) error {
 }
 
 func (s *State) enter(a Actor, how Entry, followed bool, now time.Time) error {
+	how.now = now
+	a = s.bearing(a, how)
 	if err := s.mayEnter(a, how, followed); err != nil {
 		return err
 	}
 	if seat, here := s.seats.get(a.Who); here {
 		s.resit(a, seat, now)
-		return nil
+		return s.ascend(a, how, now)
 	}
 	s.tidy(a.Who.Account())
-	if s.full() && a.Who != s.info.Host.Participant() {
+	if s.full() && !a.bearsLink && a.Who != s.info.Host.Participant() {
 		s.sitInOverflow(a, now)
 		return nil
 	}
@@ -38,11 +40,12 @@ func (s *State) enter(a Actor, how Entry, followed bool, now time.Time) error {
 		s.takeStage(account, besedka.RoleSpeaker, now)
 	}
 	s.watch(now)
-	return nil
+	return s.ascend(a, how, now)
 }
 
 // mayEnter says whether entering would succeed.
 func (s *State) mayEnter(a Actor, how Entry, followed bool) error {
+	a = s.bearing(a, how)
 	switch s.standing(a, followed) {
 	case stranger:
 		return besedka.ErrNotFound
@@ -52,8 +55,11 @@ func (s *State) mayEnter(a Actor, how Entry, followed bool) error {
 	if s.Ended() {
 		return ErrEnded
 	}
+	if err := s.mayBear(a, how); err != nil {
+		return err
+	}
 	host := a.Who == s.info.Host.Participant()
-	if !host && !s.seats.has(a.Who) && s.full() && (!how.Overflow || s.overflow >= s.limits.Overflow) {
+	if !host && !a.bearsLink && !s.seats.has(a.Who) && s.full() && (!how.Overflow || s.overflow >= s.limits.Overflow) {
 		return ErrRoomFull
 	}
 	return nil

@@ -41,6 +41,13 @@ var (
 	ErrHandsInvalid     = besedka.NewError(besedka.Invalid, "hands_invalid")
 	ErrRoleInvalid      = besedka.NewError(besedka.Invalid, "role_invalid")
 	ErrReasonInvalid    = besedka.NewError(besedka.Invalid, "reason_invalid")
+	ErrTooManyPings     = besedka.NewError(besedka.TooMany, "too_many_pings")
+	ErrTooManyReactions = besedka.NewError(besedka.TooMany, "too_many_reactions")
+	ErrReactionsOff     = besedka.NewError(besedka.Forbidden, "reactions_off")
+	ErrReactionInvalid  = besedka.NewError(besedka.Invalid, "reaction_invalid")
+	ErrTooManyLinks     = besedka.NewError(besedka.Conflict, "too_many_links")
+	ErrSpeakerLink      = besedka.NewError(besedka.Gone, "speaker_link_invalid")
+	ErrResetTooSoon     = besedka.NewError(besedka.TooMany, "reset_too_soon")
 	ErrQueryInvalid     = besedka.NewError(besedka.Invalid, "query_invalid")
 )
 

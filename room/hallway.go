@@ -60,8 +60,9 @@ func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Car
 		}
 	}
 	cards := []Card{}
+	hides := s.hides(ctx, account)
 	for _, c := range s.all() {
-		if c.sees(a, s.followedLately(ctx, c, a)) != nil {
+		if hides(c.id) || c.sees(a, s.followedLately(ctx, c, a)) != nil {
 			continue
 		}
 		c.mu.RLock()

@@ -93,21 +93,25 @@ func (s *State) SetTitle(by besedka.AccountID, title string) error {
 }
 
 // Pick asks an account into the room, which also admits it to a social or
-// closed one; there only moderators may. Nobody is asked twice.
+// closed one; there only moderators may. Nobody is asked twice, and nobody asks
+// more than MaxPings.
 func (s *State) Pick(by Person, target besedka.AccountID, now time.Time) error {
-	if err := s.needSeat(by.ID); err != nil {
+	if err := s.mayPing(by.ID); err != nil {
 		return err
-	}
-	if s.info.Kind != KindOpen && !s.roleOf(by.ID).Moderates() {
-		return ErrModeratorsOnly
 	}
 	if s.removals.has(target.Participant()) || s.barred.has(target.Participant()) {
 		return ErrRemoved
 	}
-	if len(s.picks.rows) >= MaxPicks && !s.picks.has(target) {
+	switch {
+	case s.picks.has(target):
+		return nil
+	case len(s.picks.rows) >= MaxPicks:
 		return ErrTooManyPicks
+	case s.pings(by.ID) >= MaxPings:
+		return ErrTooManyPings
 	}
 	s.pick(by, target, now)
+	s.picks.put(target, Pick{By: by.ID, At: now, Pinged: true})
 	return nil
 }
 

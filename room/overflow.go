@@ -39,6 +39,11 @@ type Entry struct {
 	// in the room but leave it. Entering again gives them a place in the audience
 	// when one is free.
 	Overflow bool
+
+	// SpeakerLink is the code of a link that puts its bearer on stage, or "".
+	SpeakerLink string
+
+	now time.Time
 }
 
 // full says whether the audience is.
@@ -56,6 +61,15 @@ func (s *State) sitInOverflow(a Actor, now time.Time) {
 	s.seats.put(a.Who, Seat{Credential: a.Credential, EnteredAt: now, Deadline: now.Add(GraceFor), Overflow: true})
 	s.overflow++
 	s.watch(now)
+}
+
+// leaveOverflow makes the account's seat one like any other.
+func (s *State) leaveOverflow(who besedka.ParticipantID) {
+	if seat := s.seats.rows[who]; seat.Overflow {
+		seat.Overflow = false
+		s.overflow--
+		s.seats.put(who, seat)
+	}
 }
 
 // moveUp makes the seat one in the audience if there is a place.

@@ -13,7 +13,7 @@ import (
 // Bounds of what is remembered about people, so that reads stay cheap with
 // thousands of listeners.
 const (
-	namesFor     = 5 * time.Minute
+	namesFor     = time.Minute
 	maxNames     = 50_000
 	followsFor   = 30 * time.Second
 	maxFollows   = 200_000 // ids in all
@@ -97,8 +97,12 @@ func (n *names) forget(account besedka.AccountID) {
 	delete(n.known, account)
 }
 
-// ForgetPerson makes the next read see how the account looks now.
-func (s *Service) ForgetPerson(account besedka.AccountID) { s.people.forget(account) }
+// ForgetPerson makes the next read see how the account looks now, and has
+// everybody in its room look within a minute.
+func (s *Service) ForgetPerson(account besedka.AccountID) {
+	s.people.forget(account)
+	s.faceChanged(account)
+}
 
 func (n *names) mayAsk() bool {
 	n.mu.Lock()

@@ -24,6 +24,8 @@ type Graph interface {
 	// Ringing lists at most limit followers of an account who want to be told of
 	// every room it opens.
 	Ringing(ctx context.Context, account besedka.AccountID, limit int) ([]besedka.AccountID, error)
+	// Mutuals lists whom an account follows and who follow it.
+	Mutuals(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error)
 	// Following lists whom an account follows.
 	Following(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error)
 }
@@ -72,6 +74,8 @@ type Service struct {
 	log      *slog.Logger
 	limits   Limits
 	asked    Asked
+	hidden   hidden
+	reacting reacting
 
 	turns   turns
 	index   index
@@ -261,6 +265,12 @@ func (s *Service) Run(ctx context.Context) error {
 	defer tick.Stop()
 	cleaning := time.NewTicker(pruneEvery)
 	defer cleaning.Stop()
+	done := make(chan struct{})
+	defer func() { <-done }()
+	go func() {
+		defer close(done)
+		s.runReactions(ctx)
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -282,6 +292,7 @@ func (s *Service) Sweep(ctx context.Context) {
 	for _, c := range rooms {
 		s.expire(c, now)
 		s.measure(c)
+		s.tellFaces(c, now)
 	}
 	for _, c := range rooms {
 		if ctx.Err() != nil {

@@ -71,6 +71,8 @@ type Info struct {
 	Timer         Timer
 	StartedAt     time.Time
 	EndedAt       time.Time // zero while open
+
+	StageReactions bool // people on stage may react too
 }
 
 // Place is somebody's row on stage.
@@ -120,8 +122,9 @@ type barring struct {
 
 // Pick is somebody asked into the room.
 type Pick struct {
-	By besedka.AccountID
-	At time.Time
+	By     besedka.AccountID
+	At     time.Time
+	Pinged bool // by a ping, of which everybody has a few
 }
 
 // Seat is the presence of a participant. It is never written.
@@ -150,6 +153,7 @@ type single struct {
 	text     Text
 	guests   int // seats held by guests, without those in overflow
 	overflow int // seats in overflow
+	resetAt  time.Time
 }
 
 // State is a room as a value: its rows and the seats taken in it. Its
@@ -169,6 +173,7 @@ type State struct {
 	picks    table[besedka.AccountID, Pick]
 	agreed   table[besedka.AccountID, bool] // to the attribution asked about
 	served   table[string, int64]           // groups, by when they were last served: see Info.LastServed
+	links    table[string, speakerLink]
 
 	// Presence: what is true while the process lives.
 	seats    table[besedka.ParticipantID, Seat]
@@ -213,6 +218,7 @@ func newState() *State {
 		stage:  newTable[besedka.AccountID, Place](), voices: newTable[besedka.AccountID, Voice](),
 		hands: newTable[besedka.AccountID, Hand](), invited: newTable[besedka.AccountID, StageInvitation](),
 		removals: newTable[besedka.ParticipantID, Removal](), picks: newTable[besedka.AccountID, Pick](),
+		links: newTable[string, speakerLink](),
 		seats: newTable[besedka.ParticipantID, Seat](), barred: newTable[besedka.ParticipantID, barring](),
 		declined: newTable[besedka.AccountID, bool](), unlogged: newTable[int64, entry](),
 		agreed: newTable[besedka.AccountID, bool](), served: newTable[string, int64](),
@@ -229,6 +235,7 @@ func (s *State) swap() {
 	s.invited.swap()
 	s.removals.swap()
 	s.picks.swap()
+	s.links.swap()
 	s.seats.swap()
 	s.barred.swap()
 	s.declined.swap()
@@ -248,6 +255,7 @@ func (s *State) settle() {
 	s.invited.settle()
 	s.removals.settle()
 	s.picks.settle()
+	s.links.settle()
 	s.seats.settle()
 	s.barred.settle()
 	s.declined.settle()

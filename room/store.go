@@ -25,6 +25,8 @@ type rows interface {
 	open(ctx context.Context) ([]besedka.RoomID, error)
 	prune(ctx context.Context, before time.Time, limit int) (n int, err error)
 	pins(ctx context.Context, room besedka.RoomID) ([]PastPin, error)
+	hide(ctx context.Context, room besedka.RoomID, account besedka.AccountID, hide bool) error
+	hidden(ctx context.Context, account besedka.AccountID) ([]besedka.RoomID, error)
 	log(ctx context.Context, room besedka.RoomID, before int64, limit int) ([]logRow, error)
 }
 
@@ -153,7 +155,7 @@ func (s store) load(ctx context.Context, room besedka.RoomID) (st *State, versio
 			return err
 		}
 		for _, part := range []func(*db.Tx, besedka.RoomID, *State) error{loadStage, loadVoices, loadHands,
-			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed, loadText} {
+			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed, loadText, loadWays} {
 			if err := part(tx, room, st); err != nil {
 				return err
 			}
@@ -266,13 +268,13 @@ func loadRemovals(tx *db.Tx, room besedka.RoomID, st *State) error {
 }
 
 func loadPicks(tx *db.Tx, room besedka.RoomID, st *State) error {
-	rows, err := tx.Query(`SELECT account_id, picked_by, picked_at FROM room_picks WHERE room_id = $1`, room)
+	rows, err := tx.Query(`SELECT account_id, picked_by, picked_at, pinged FROM room_picks WHERE room_id = $1`, room)
 	return each(rows, err, func(scan scanner) error {
 		var who besedka.AccountID
 		var p Pick
-		var at int64
-		err := scan(&who, &p.By, &at)
-		p.At = fromMillis(at)
+		var at, pinged int64
+		err := scan(&who, &p.By, &at, &pinged)
+		p.At, p.Pinged = fromMillis(at), pinged != 0
 		st.picks.rows[who] = p
 		return err
 	})

@@ -34,6 +34,8 @@ type View struct {
 	AttributionChange *AttributionView `json:"attribution_change"`
 	Timer             *TurnView        `json:"timer"`
 
+	StageReactions bool `json:"stage_reactions" doc:"People on stage may react too."`
+
 	// A large room shows a part of its audience.
 	Participants   []Participant `json:"participants" doc:"The stage; then the audience, all of it up to 200, else people I follow, people followed by the speakers, and some others."`
 	AudienceShown  int           `json:"audience_shown" doc:"How many of the participants are in the audience."`
@@ -166,7 +168,8 @@ func (s *State) view(a Actor, crowd *crowd, mine []besedka.AccountID, now time.T
 	v := &View{ID: s.info.ID, Title: s.info.Title, Kind: s.info.Kind, Host: Person{ID: s.info.Host},
 		StartedAt: s.info.StartedAt, GuestsAllowed: s.info.GuestsAllowed, Hands: s.info.Hands, Counts: s.counts(),
 		QueueRule: s.info.Queue, Language: s.info.Language, Attribution: s.info.Attribution,
-		VisibilityChange: s.wideningView(), AttributionChange: s.attributionView(), Timer: s.turnView()}
+		VisibilityChange: s.wideningView(), AttributionChange: s.attributionView(), Timer: s.turnView(),
+		StageReactions: s.info.StageReactions}
 	if s.Ended() {
 		v.EndedAt = &s.info.EndedAt
 	}

@@ -222,6 +222,13 @@ func (g *graph) Ringing(_ context.Context, account besedka.AccountID, limit int)
 	return list, g.err
 }
 
+func (g *graph) Mutuals(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error) {
+	mine, err := g.Following(ctx, account)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.DeleteFunc(mine, func(other besedka.AccountID) bool { return !g.edges[[2]besedka.AccountID{other, account}] }), err
+}
+
 func (g *graph) Following(_ context.Context, account besedka.AccountID) ([]besedka.AccountID, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -57,7 +57,7 @@ func (s *State) writes() writes {
 		w.row(c.now.there, besedka.AccountID(c.key), removalsTable, r.By, r.Reason, r.Note, millis(r.At))
 	}
 	for _, c := range s.picks.changes() {
-		w.row(c.now.there, c.key, picksTable, c.now.value.By, millis(c.now.value.At))
+		w.row(c.now.there, c.key, picksTable, c.now.value.By, millis(c.now.value.At), bit(c.now.value.Pinged))
 	}
 	for _, c := range s.agreed.changes() {
 		w.row(c.now.there, c.key, agreedTable)
@@ -66,6 +66,7 @@ func (s *State) writes() writes {
 		w.row(c.now.there, besedka.AccountID(c.key), groupsTable, c.now.value)
 	}
 	s.writeText(&w)
+	s.writeWays(&w)
 	s.writeWishes(&w)
 	return w
 }
@@ -152,8 +153,9 @@ var (
 		`DELETE FROM room_parties WHERE room_id = $1 AND party = $2`,
 	}
 	picksTable = rowsTable{
-		`INSERT INTO room_picks (room_id, account_id, picked_by, picked_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (room_id, account_id) DO UPDATE SET picked_by = excluded.picked_by, picked_at = excluded.picked_at`,
+		`INSERT INTO room_picks (room_id, account_id, picked_by, picked_at, pinged) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (room_id, account_id) DO UPDATE SET picked_by = excluded.picked_by, picked_at = excluded.picked_at,
+			pinged = excluded.pinged`,
 		`DELETE FROM room_picks WHERE room_id = $1 AND account_id = $2`,
 	}
 )

@@ -121,6 +121,23 @@ func (s *Service) Following(ctx context.Context, account besedka.AccountID) ([]b
 	return ids, nil
 }
 
+// Mutuals gives whom the account follows and who follow it, the latest followed
+// first.
+func (s *Service) Mutuals(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error) {
+	var ids []besedka.AccountID
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		ids = []besedka.AccountID{}
+		return each(tx, func(id besedka.AccountID) { ids = append(ids, id) },
+			`SELECT mine.followed_id FROM follows mine JOIN follows theirs
+				ON theirs.follower_id = mine.followed_id AND theirs.followed_id = mine.follower_id
+				WHERE mine.follower_id = $1 ORDER BY mine.created_at DESC, mine.followed_id LIMIT $2`, string(account), FollowsAtMost)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list mutual follows: %w", err)
+	}
+	return ids, nil
+}
+
 // FollowedByAny says whether any of by follows target.
 func (s *Service) FollowedByAny(ctx context.Context, target besedka.AccountID, by []besedka.AccountID) (bool, error) {
 	some, err := s.FollowedBySome(ctx, []besedka.AccountID{target}, by)

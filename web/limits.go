@@ -29,6 +29,7 @@ type limits struct {
 	uploads    *budget // photos sent by one account
 	changes    *budget // changes of a profile or of the graph by one account
 	photos     *budget // pictures read, by address: a page may show hundreds, once
+	faces      *budget // faces fetched anew by one credential
 	stranger   *budget // what may be asked without signing in, by address
 	entrance   *budget // passwords, invitations and guests' tokens, by address
 	guess      *budget // credentials that do not exist, by address
@@ -45,6 +46,7 @@ func newLimits(now func() time.Time) *limits {
 		uploads:    newBudget(now, 10.0/3600, 10),
 		changes:    newBudget(now, 1, 120),
 		photos:     newBudget(now, 500, 5000),
+		faces:      newBudget(now, 0.1, 6),
 		stranger:   newBudget(now, 50, 200),
 		entrance:   newBudget(now, 5, 100),
 		guess:      newBudget(now, 10, 200),

@@ -78,6 +78,8 @@ type changeInput struct {
 		Hands *room.Hands `json:"hands,omitempty" doc:"Who may raise a hand: everyone, followed, not_spoken or off."`
 
 		QueueRule *room.QueueRule `json:"queue_rule,omitempty" doc:"In which order hands are served: first_come, least_airtime, first_timers, alternate or lot."`
+
+		StageReactions *bool `json:"stage_reactions,omitempty" doc:"People on stage may react too."`
 	}
 }
 
@@ -92,6 +94,9 @@ func (s *Server) changeRoom(ctx context.Context, in *changeInput) (*out[*room.Vi
 	if err == nil && in.Body.QueueRule != nil {
 		err = s.Rooms.SetQueueRule(ctx, in.Room, actorOf(ctx), *in.Body.QueueRule)
 	}
+	if err == nil && in.Body.StageReactions != nil {
+		err = s.Rooms.SetStageReactions(ctx, in.Room, actorOf(ctx), *in.Body.StageReactions)
+	}
 	return s.view(ctx, in.Room, err)
 }
 
@@ -102,14 +107,15 @@ func (s *Server) endRoom(ctx context.Context, in *roomInput) (*nothing, error) {
 type enterInput struct {
 	Room besedka.RoomID `path:"room"`
 	Body *struct {
-		Overflow bool `json:"overflow,omitempty" doc:"If the audience is full, listen all the same: heard one way, counted, shown to nobody."`
+		Overflow    bool   `json:"overflow,omitempty" doc:"If the audience is full, listen all the same: heard one way, counted, shown to nobody."`
+		SpeakerLink string `json:"speaker_link,omitempty" doc:"The code of a speaker link: enter and come on stage."`
 	}
 }
 
 func (s *Server) enter(ctx context.Context, in *enterInput) (*out[*room.View], error) {
 	var how room.Entry
 	if in.Body != nil {
-		how = room.Entry{Overflow: in.Body.Overflow}
+		how = room.Entry{Overflow: in.Body.Overflow, SpeakerLink: in.Body.SpeakerLink}
 	}
 	err := s.Rooms.EnterBy(ctx, in.Room, actorOf(ctx), how)
 	if err == nil {

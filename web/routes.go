@@ -33,6 +33,12 @@ func (s *Server) routes() {
 
 	on(s, byMembers, "GET /hallway", 200, "hallway", "The rooms that are open to me now", s.hallway)
 
+	s.roomRoutes()
+	s.mediaRoutes()
+}
+
+// roomRoutes are those of a room: how people come and go, and what they may do there.
+func (s *Server) roomRoutes() {
 	on(s, byMembers, "POST /rooms", 201, "open-room", "Open a room as its host", s.openRoom)
 	on(s, byGuests, "GET /rooms/{room}", 200, "room", "A room as I may see it", s.viewRoom)
 	on(s, byMembers, "GET /rooms/{room}/people", 200, "room-people", "Everybody in a room, or whom a search finds", s.roomPeople)
@@ -68,10 +74,15 @@ func (s *Server) routes() {
 	on(s, byMembers, "DELETE /rooms/{room}/timer", 204, "clear-timer", "End the turn to speak", s.clearTimer)
 	on(s, byMembers, "GET /rooms/{room}/log", 200, "room-log", "What moderators did in the room, newest first", s.roomLog)
 	on(s, byMembers, "POST /rooms/{room}/invites", 204, "pick", "Ask somebody into the room", s.pick)
+	s.waysOfRooms()
 	on(s, byMembers, "PUT /rooms/{room}/host", 200, "hand-over", "Make somebody on stage the host", s.handOver)
 	on(s, byMembers, "POST /rooms/{room}/heir/accept", 200, "accept-heir", "Become host", s.acceptHeir)
 	on(s, byMembers, "POST /rooms/{room}/heir/decline", 204, "decline-heir", "Do not become host", s.declineHeir)
 	on(s, byStrangers, "POST /rooms/{room}/guests", 201, "guest", "A token to listen without an account", s.guest)
+}
+
+// mediaRoutes are those of sound and events, and what is not the API's.
+func (s *Server) mediaRoutes() {
 
 	on(s, byMembers, "POST /rooms/{room}/diagnostics", 204, "report-silence", "Tell the operator that I do not hear somebody", s.reportSilence)
 	on(s, byGuests, "GET /rooms/{room}/ice-servers", 200, "ice-servers", "The relay for networks that let no media through", s.iceServers)
@@ -131,6 +142,19 @@ func (s *Server) textRoutes() {
 	on(s, byMembers, "POST /rooms/{room}/agenda/now", 200, "move-agenda", "Mark what is being talked about", s.moveAgenda)
 	on(s, byMembers, "PATCH /rooms/{room}/chat", 200, "set-chat", "Who may write, and how often", s.setChat)
 	on(s, byMembers, "PATCH /rooms/{room}/questions-setting", 200, "set-questions", "Whether questions may be asked, and without a name", s.setQuestions)
+}
+
+// waysOfRooms are the routes by which people come into a room and show themselves there.
+func (s *Server) waysOfRooms() {
+	on(s, byMembers, "GET /rooms/{room}/invitable", 200, "invitable", "Whom I may ask into the room", s.invitable)
+	on(s, byMembers, "POST /rooms/{room}/reactions", 204, "react", "Show a reaction", s.react)
+	on(s, byMembers, "PUT /rooms/{room}/hidden", 204, "hide-room", "Hide the room from my hallway until it ends", s.hideRoom)
+	on(s, byMembers, "DELETE /rooms/{room}/hidden", 204, "show-room", "Show it again", s.showRoom)
+	on(s, byMembers, "POST /rooms/{room}/speaker-links", 201, "make-speaker-link", "A link that puts its bearer on stage, once", s.makeSpeakerLink)
+	on(s, byMembers, "GET /rooms/{room}/speaker-links", 200, "speaker-links", "The speaker links of the room", s.speakerLinks)
+	on(s, byMembers, "DELETE /rooms/{room}/speaker-links/{link}", 204, "withdraw-speaker-link", "Take a speaker link back", s.withdrawSpeakerLink)
+	on(s, byMembers, "POST /rooms/{room}/reset", 204, "reset-room", "Tell newcomers where they are", s.resetRoom)
+	on(s, byMembers, "POST /rooms/{room}/faces", 200, "faces", "Fetch the faces anew", s.faces)
 }
 
 // on puts one JSON operation into the table.
