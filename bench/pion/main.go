@@ -115,10 +115,13 @@ func (s *server) routes() http.Handler {
 	// Who speaks and who listens is nobody's business here: each is what he says.
 	mux.HandleFunc("POST /api/v1/rooms/{room}/guests", say(http.StatusCreated, `{"token":"guest"}`))
 	mux.HandleFunc("POST /api/v1/invitations", say(http.StatusCreated, `{"code":"none"}`))
-	mux.HandleFunc("POST /api/v1/accounts", func(w http.ResponseWriter, r *http.Request) {
+	session := func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "who", Value: "speaker"})
 		say(http.StatusCreated, `{}`)(w, r)
-	})
+	}
+	mux.HandleFunc("POST /api/v1/accounts", session)
+	mux.HandleFunc("POST /api/v1/sessions", session)
+	mux.HandleFunc("GET /api/v1/me", say(http.StatusOK, `{}`))
 	mux.HandleFunc("PUT /api/v1/rooms/{room}/seat", say(http.StatusOK, `{"me":{"role":"speaker"}}`))
 	mux.HandleFunc("DELETE /api/v1/sessions/current", say(http.StatusNoContent, ""))
 	return mux
