@@ -1,5 +1,5 @@
-// Package social keeps who follows whom: one-way edges between accounts, made
-// and taken away at once and in silence.
+// Package social keeps who follows whom and who blocks whom: one-way edges between
+// accounts, made and taken away at once and in silence.
 //
 // Rooms ask it in sets ("whom of these does she follow?"), so that one question
 // serves a whole audience. It does not know whether an account is suspended:
@@ -25,10 +25,20 @@ const FollowsAtMost = 10_000
 var (
 	ErrFollowSelf     = besedka.NewError(besedka.Invalid, "follow_self")
 	ErrTooManyFollows = besedka.NewError(besedka.Conflict, "too_many_follows")
+	ErrNotFollowed    = besedka.NewError(besedka.Conflict, "not_followed")
+	ErrBellInvalid    = besedka.NewError(besedka.Invalid, "bell_invalid").In("bell")
+	ErrPageInvalid    = besedka.NewError(besedka.Invalid, "page_invalid").In("after")
+	ErrBlockSelf      = besedka.NewError(besedka.Invalid, "block_self")
+	ErrTooManyBlocks  = besedka.NewError(besedka.Conflict, "too_many_blocks")
+	// ErrNotPossible does not say why, so that a block is not told to the blocked.
+	ErrNotPossible = besedka.NewError(besedka.Forbidden, "not_possible")
 )
 
 // Service is the graph. It is safe for use by several goroutines.
-type Service struct{ db *db.DB }
+type Service struct {
+	db      *db.DB
+	onBlock []func(ctx context.Context, by, target besedka.AccountID, blocked bool)
+}
 
 // New gives the graph in the database.
 func New(d *db.DB) *Service { return &Service{db: d} }
@@ -40,22 +50,25 @@ type Counts struct {
 }
 
 // Follow makes by follow target; it is no error that it does already.
-// ErrFollowSelf, ErrTooManyFollows, or besedka.ErrNotFound for an unknown target.
+// ErrFollowSelf, ErrTooManyFollows, ErrNotPossible where one of them blocks the
+// other, or besedka.ErrNotFound for an unknown target.
 func (s *Service) Follow(ctx context.Context, by, target besedka.AccountID) error {
 	if by == target {
 		return ErrFollowSelf
 	}
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		var id string
-		// One's own row is the lock under which one's follows are counted.
-		for _, q := range []struct{ id, lock string }{{string(by), tx.ForUpdate()}, {string(target), ""}} {
-			err := tx.QueryRow(`SELECT id FROM accounts WHERE id = $1`+q.lock, q.id).Scan(&id)
-			if errors.Is(err, sql.ErrNoRows) {
-				return besedka.ErrNotFound
-			}
-			if err != nil {
-				return err
-			}
+		// One's own row is the lock under which one's follows are counted, and blocked.
+		if err := errors.Join(find(tx, by, tx.ForUpdate()), find(tx, target, "")); err != nil {
+			return err
+		}
+		var blocks int
+		err := tx.QueryRow(`SELECT COUNT(*) FROM blocks WHERE blocker_id = $1 AND blocked_id = $2 OR blocker_id = $2 AND blocked_id = $1`,
+			string(by), string(target)).Scan(&blocks)
+		if err != nil {
+			return err
+		}
+		if blocks > 0 {
+			return ErrNotPossible
 		}
 		added, err := tx.Exec(`INSERT INTO follows (follower_id, followed_id, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			string(by), string(target), tx.Millis())
@@ -75,6 +88,16 @@ func (s *Service) Follow(ctx context.Context, by, target besedka.AccountID) erro
 		return fmt.Errorf("follow: %w", err)
 	}
 	return nil
+}
+
+// find is besedka.ErrNotFound for an account that does not exist, whose row it may lock.
+func find(tx *db.Tx, account besedka.AccountID, lock string) error {
+	var id string
+	err := tx.QueryRow(`SELECT id FROM accounts WHERE id = $1`+lock, string(account)).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return besedka.ErrNotFound
+	}
+	return err
 }
 
 // Unfollow undoes Follow; it is no error that there is nothing to undo.

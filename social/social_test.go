@@ -155,7 +155,7 @@ func TestSetQuestionsAgreeWithTheEdges(t *testing.T) {
 					if !follows(by, target) {
 						continue
 					}
-					if _, err := tx.Exec(`INSERT INTO follows VALUES ($1, $2, 0)`, string(ids[by]), string(ids[target])); err != nil {
+					if _, err := tx.Exec(`INSERT INTO follows (follower_id, followed_id, created_at) VALUES ($1, $2, 0)`, string(ids[by]), string(ids[target])); err != nil {
 						return err
 					}
 				}
@@ -227,7 +227,7 @@ func TestOneAccountFollowsABoundedNumber(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = tx.Exec(fmt.Sprintf(`INSERT INTO follows SELECT 'a', id, 0 FROM accounts WHERE id LIKE 'f%%' AND created_at = %d`, from))
+				_, err = tx.Exec(fmt.Sprintf(`INSERT INTO follows (follower_id, followed_id, created_at) SELECT 'a', id, 0 FROM accounts WHERE id LIKE 'f%%' AND created_at = %d`, from))
 				return err
 			})
 			if err != nil {

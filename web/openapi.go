@@ -10,6 +10,7 @@ import (
 
 	"besedka"
 	"besedka/room"
+	"besedka/social"
 )
 
 // describe writes the OpenAPI document. Maps are written in the order of their
@@ -34,6 +35,7 @@ func (s *Server) describe() ([]byte, error) {
 var words = map[reflect.Type][]any{
 	reflect.TypeFor[besedka.Role]():     {besedka.RoleHost, besedka.RoleModerator, besedka.RoleSpeaker, besedka.RoleListener},
 	reflect.TypeFor[room.Kind]():        {room.KindOpen, room.KindSocial, room.KindClosed},
+	reflect.TypeFor[social.Bell]():      {social.BellAlways, social.BellSometimes, social.BellNever},
 	reflect.TypeFor[room.Hands]():       {room.HandsEveryone, room.HandsFollowed, room.HandsNew, room.HandsOff},
 	reflect.TypeFor[room.Attribution](): {room.OnRecord, room.Background, room.ChathamHouse, room.OffRecord},
 	reflect.TypeFor[room.QueueRule](): {room.QueueFirstCome, room.QueueLeastAirtime, room.QueueFirstTimers, room.QueueAlternate,

@@ -130,7 +130,13 @@ func (s *Server) peopleRoutes() {
 	on(s, byMembers, "GET /accounts/{account}", 200, "account", "A profile", s.profile)
 	on(s, byMembers, "PUT /accounts/{account}/follow", 204, "follow", "Follow", s.follow)
 	on(s, byMembers, "DELETE /accounts/{account}/follow", 204, "unfollow", "Stop following", s.unfollow)
-	on(s, byMembers, "GET /accounts/{account}/following", 200, "following", "Whom I follow", s.following)
+	on(s, byMembers, "PUT /accounts/{account}/bell", 204, "set-bell", "How much to tell me of somebody I follow", s.setBell)
+	on(s, byMembers, "GET /accounts/{account}/followers", 200, "followers", "Who follows somebody, the latest first", s.followers)
+	on(s, byMembers, "GET /accounts/{account}/following", 200, "following", "Whom somebody follows, the latest first", s.following)
+	on(s, byMembers, "GET /me/following", 200, "own-following", "Whom I follow, to pick from: the latest 500", s.ownFollowing)
+	on(s, byMembers, "PUT /accounts/{account}/block", 204, "block", "Block; nobody is told", s.block)
+	on(s, byMembers, "DELETE /accounts/{account}/block", 204, "unblock", "Block no more", s.unblock)
+	on(s, byMembers, "GET /me/blocks", 200, "blocks", "Whom I block", s.blocks)
 }
 
 // textRoutes is what there is beside the voice.
@@ -282,6 +288,7 @@ var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[room.View](): "RoomView",
 	reflect.TypeFor[room.Me]():   "RoomMe",
 	reflect.TypeFor[room.Card](): "RoomCard",
+	reflect.TypeFor[room.Ref]():  "RoomRef",
 }
 
 // schemaName names a schema after its type, which must be told apart by name alone.
