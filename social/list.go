@@ -82,9 +82,9 @@ func position(after string) (since int64, id string, err error) {
 	return since, id, nil
 }
 
-// Mutuals gives how many of those whom viewer follows follow the account, and the
+// FollowersOfMine gives how many of those whom viewer follows follow the account, and the
 // few of them whom viewer followed last.
-func (s *Service) Mutuals(ctx context.Context, viewer, account besedka.AccountID, few int) (count int, ids []besedka.AccountID, err error) {
+func (s *Service) FollowersOfMine(ctx context.Context, viewer, account besedka.AccountID, few int) (count int, ids []besedka.AccountID, err error) {
 	const both = ` FROM follows mine JOIN follows theirs ON theirs.follower_id = mine.followed_id AND theirs.followed_id = $2 WHERE mine.follower_id = $1`
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
 		ids = []besedka.AccountID{}

@@ -126,11 +126,11 @@ func TestMutualsAreThoseOfMineWhoFollow(t *testing.T) {
 		for _, id := range []besedka.AccountID{"a", "b", "c", "e"} {
 			follow(t, s, id, "boris")
 		}
-		count, few, err := s.Mutuals(ctx, "anna", "boris", 2)
+		count, few, err := s.FollowersOfMine(ctx, "anna", "boris", 2)
 		if err != nil || count != 3 || !slices.Equal(few, []besedka.AccountID{"c", "b"}) {
 			t.Errorf("%d, %v, error %v", count, few, err)
 		}
-		if count, few, err := s.Mutuals(ctx, "boris", "anna", 2); err != nil || count != 0 || few == nil || len(few) != 0 {
+		if count, few, err := s.FollowersOfMine(ctx, "boris", "anna", 2); err != nil || count != 0 || few == nil || len(few) != 0 {
 			t.Errorf("%d, %v, error %v", count, few, err)
 		}
 	})

@@ -112,7 +112,7 @@ func (s *Server) mutuals(ctx context.Context, me, other besedka.AccountID) (Mutu
 	if me == other {
 		return m, nil
 	}
-	count, ids, err := s.Social.Mutuals(ctx, me, other, mutualsShown)
+	count, ids, err := s.Social.FollowersOfMine(ctx, me, other, mutualsShown)
 	if err != nil {
 		return m, err
 	}
