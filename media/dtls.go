@@ -76,12 +76,27 @@ func newIdentity(random io.Reader, now time.Time) (identity, error) {
 	}, nil
 }
 
-// beginLocked starts the handshake. s.mu is held.
-func (s *session) beginLocked() {
+// beginLocked starts the handshake, with the peer's first record if he begins it. s.mu is held.
+func (s *session) beginLocked(first []byte) {
 	s.state = shaking
 	s.pipe = newPipe(s)
 	s.server.wg.Add(1)
 	go s.shake(s.pipe)
+	if first != nil {
+		h, _ := parseHello(first)
+		s.pipe.random = h.random
+		s.pipe.push(first)
+	}
+}
+
+// cutHandshakesLocked ends what is left of handshakes.
+func (s *session) cutHandshakesLocked() {
+	for _, p := range []*pipe{s.pipe, s.rival} {
+		if p != nil {
+			p.cut()
+		}
+	}
+	s.pipe, s.rival = nil, nil
 }
 
 // shake runs one handshake in its own goroutine, which ends with it.
@@ -91,21 +106,29 @@ func (s *session) shake(p *pipe) {
 	ctx, cancel := context.WithTimeout(s.server.ctx, handshakeFor)
 	defer cancel()
 	if !s.server.underWay.take(s.first, p.off, ctx.Done()) {
-		s.server.count.handshakeFailures.Add(1)
-		s.server.end(s)
+		s.fail(p, errNoPlace)
 		return
 	}
 	defer s.server.underWay.give()
 	h, err := s.negotiate(ctx, p)
 	p.cut()
 	if err != nil {
-		s.server.count.handshakeFailures.Add(1)
-		s.server.log.Debug("handshake failed", "session", s.id, "error", err)
-		s.server.end(s)
+		s.fail(p, err)
 		return
 	}
 	s.establish(h)
 }
+
+// fail ends the session unless another handshake of its goes on.
+func (s *session) fail(p *pipe, err error) {
+	s.server.log.Debug("handshake failed", "session", s.id, "error", err)
+	if s.gaveUp(p) {
+		s.server.count.handshakeFailures.Add(1)
+		s.server.end(s)
+	}
+}
+
+var errNoPlace = errors.New("no place among the handshakes under way")
 
 var errPeer = errors.New("certificate does not match the fingerprint in the offer")
 
@@ -183,7 +206,7 @@ func (s *session) dial(p *pipe) (*dtls.Conn, error) {
 		options[i] = o
 	}
 	options = append(options, dtls.WithClientAuth(dtls.RequireAnyClientCert),
-		dtls.WithInsecureSkipVerifyHello(true)) // the ICE check has proved the address already
+		dtls.WithInsecureSkipVerifyHello(!p.contends)) // the ICE check has proved the address already
 	return dtls.ServerWithOptions(p, pipeAddr, options...)
 }
 
@@ -202,11 +225,16 @@ type pipe struct {
 	once    sync.Once
 	secrets secrets
 
+	random   [32]byte // of the ClientHello that began it
+	contends bool     // it began beside another one
+
 	mu     sync.Mutex
 	flight [][]byte // datagrams written since the last read
 	read   bool
 	turn   bool // it is ours to compute
 	isCut  bool
+	quiet  bool   // nothing is sent until the peer is heard again
+	cookie []byte // that the peer was asked for
 }
 
 // pipeDepth is how many datagrams wait for the handshake; the peer repeats what is lost.
@@ -255,6 +283,9 @@ func (p *pipe) giveTurn() {
 
 func (p *pipe) push(b []byte) {
 	p.secrets.see(b)
+	p.mu.Lock()
+	p.quiet = false
+	p.mu.Unlock()
 	select {
 	case p.in <- append([]byte(nil), b...):
 	default:
@@ -286,7 +317,14 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 		p.flight, p.read = nil, false
 	}
 	p.flight = append(p.flight, append([]byte(nil), b...))
+	if c := cookieOf(b); c != nil {
+		p.cookie = c
+	}
+	quiet := p.quiet
 	p.mu.Unlock()
+	if quiet {
+		return len(b), nil
+	}
 	p.session.mu.Lock()
 	defer p.session.mu.Unlock()
 	select {

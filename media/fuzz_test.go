@@ -199,3 +199,17 @@ func FuzzAlert(f *testing.F) {
 		_ = k.peerKey(true)
 	})
 }
+
+// FuzzHello: any record where a ClientHello is looked for.
+func FuzzHello(f *testing.F) {
+	whole := append([]byte{recordHandshake, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, typeClientHello}, make([]byte, 11+2+32)...)
+	f.Add(append(whole, 0, 3, 'a', 'b', 'c'))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, ok := parseHello(b); len(h.cookie) > 0 && (!ok || len(h.cookie) > len(b)-helloFixed) {
+			t.Fatal("a cookie that was not sent")
+		}
+		if c := cookieOf(b); len(c) > len(b) {
+			t.Fatal("a cookie that was not asked for")
+		}
+	})
+}

@@ -138,7 +138,7 @@ func (s *session) check(m *stunMessage, b []byte, from path, now time.Time) {
 // beginIfChosenLocked starts the handshake as client once the peer has chosen a path.
 func (s *session) beginIfChosenLocked() {
 	if s.state == waiting && s.active && s.nominated {
-		s.beginLocked()
+		s.beginLocked(nil)
 	}
 }
 

@@ -56,6 +56,8 @@ type session struct {
 	probes    []probe
 
 	pipe     *pipe    // while shaking
+	rival    *pipe    // a second handshake beside it, or nil
+	rivals   int      // how many there were
 	flight   [][]byte // the handshake's last flight, if the peer may miss it
 	flightAt time.Time
 	farewell *recordKey // opens the peer's close_notify
@@ -89,9 +91,7 @@ func (s *session) close() {
 	}
 	s.state = closed
 	s.server.tables.remove(s, s.path)
-	if s.pipe != nil {
-		s.pipe.cut()
-	}
+	s.cutHandshakesLocked()
 	if s.listener != nil {
 		s.listener.Close()
 	}
@@ -101,7 +101,7 @@ func (s *session) close() {
 	if s.path.tcp != nil {
 		s.path.tcp.hangUp()
 	}
-	s.pipe, s.flight, s.control, s.listener, s.up, s.probes = nil, nil, nil, nil, nil, nil
+	s.flight, s.control, s.listener, s.up, s.probes = nil, nil, nil, nil, nil
 	s.server.tell(s, false)
 }
 
@@ -157,7 +157,8 @@ func (s *session) enliven(h *handshake, g Grant) bool {
 		return false
 	}
 	now := s.server.cfg.Now()
-	s.state, s.pipe = live, nil
+	s.state = live
+	s.cutHandshakesLocked()
 	s.control = fanout.NewControlOpener(h.theirs)
 	s.farewell = h.farewell
 	if h.flight != nil {
@@ -202,13 +203,10 @@ func (s *session) record(b []byte, from path, now time.Time) (bye bool) {
 	switch s.state {
 	case waiting:
 		if !s.active && b[0] == recordHandshake {
-			s.beginLocked()
+			s.beginLocked(b)
 		}
-		fallthrough
 	case shaking:
-		if s.pipe != nil {
-			s.pipe.push(b)
-		}
+		s.shakingLocked(b)
 	case live:
 		return s.lateLocked(b, now)
 	}
