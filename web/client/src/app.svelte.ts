@@ -140,6 +140,7 @@ export class App {
   /** Opens a room and goes in. */
   async open(room: NewRoom): Promise<void> {
     this.output.unlock()
+    askForMicrophone()
     const view = await this.calls.openRoom(room)
     this.takeSeat(view.id, (session) => session.begin(view))
     this.router.go(`/rooms/${view.id}`)
@@ -272,6 +273,14 @@ export class App {
       return false
     }
   }
+}
+
+/** Who opens a room will speak in it: the browser asks for the microphone now, and not in the first sentence. It is given back at once. */
+function askForMicrophone(): void {
+  navigator.mediaDevices?.getUserMedia({ audio: true }).then(
+    (stream) => stream.getTracks().forEach((track) => track.stop()),
+    () => {}, // whoever refuses is told when they unmute
+  )
 }
 
 /** Makes something that outlives the page which asked for it: what is derived in it must not end with that page's effects. */

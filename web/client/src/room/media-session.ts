@@ -1,4 +1,6 @@
 /** The room on the lock screen and on the media keys of a headset. */
+import type { Person } from '../api/types'
+import { photoURL } from '../ui/face'
 
 export interface MediaCommands {
   leave(): void
@@ -7,9 +9,9 @@ export interface MediaCommands {
 
 const actions = ['stop', 'hangup', 'togglemicrophone'] as const
 
-export function showMediaSession(title: string, host: string, commands: MediaCommands): void {
+export function showMediaSession(title: string, host: Person, commands: MediaCommands): void {
   if (!('mediaSession' in navigator)) return
-  navigator.mediaSession.metadata = new MediaMetadata({ title, artist: host, artwork: [{ src: '/icon.svg', type: 'image/svg+xml' }] })
+  navigator.mediaSession.metadata = new MediaMetadata({ title, artist: host.name, artwork: host.photo ? [{ src: photoURL(host.photo, 'large'), sizes: '512x512', type: 'image/jpeg' }] : [{ src: '/icon.svg', type: 'image/svg+xml' }] })
   navigator.mediaSession.playbackState = 'playing'
   handle({ stop: commands.leave, hangup: commands.leave, togglemicrophone: commands.toggleMute })
 }

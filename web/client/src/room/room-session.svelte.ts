@@ -155,7 +155,7 @@ export class RoomSession {
     this.mixer.start()
     this.line.start()
     this.options.watch()
-    showMediaSession(this.title, view.host.name, { leave: () => void this.leave(), toggleMute: () => this.toggleMute() })
+    showMediaSession(this.title, view.host, { leave: () => void this.leave(), toggleMute: () => this.toggleMute() })
   }
 
   /** Leaves quietly: the sound stops now, the server is told behind. */
@@ -347,6 +347,17 @@ export class RoomSession {
   openBeside(tab: BesideTab = this.beside.tab): void {
     this.beside.tab = tab
     this.sheet = 'beside'
+  }
+
+  /** People change their photos to make a point: fetches the faces anew. */
+  async refreshFaces(): Promise<void> {
+    await this.attempt(async () => {
+      const fresh = new Map((await this.calls.faces()).map((face) => [face.account, face]))
+      if (!this.state) return
+      const { view } = this.state
+      this.state.view = { ...view, participants: view.participants.map((person) => ({ ...person, ...fresh.get(person.account) })) }
+    })
+    this.state?.refetch('soon')
   }
 
   /** The settings of the sound have changed. */

@@ -133,4 +133,5 @@ export const stage = {
   log_chat_muted: 'muted somebody in the chat',
   log_poll: 'asked the room',
   log_agenda: 'set the agenda',
+  airtime_share: { one: '{count} % of what was said', other: '{count} % of what was said' },
 } as const satisfies Record<string, string | Plural>

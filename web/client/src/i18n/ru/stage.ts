@@ -134,4 +134,5 @@ export const stage: Translated<typeof english> = {
   log_chat_muted: 'запрет писать в чате',
   log_poll: 'опрос',
   log_agenda: 'повестка',
+  airtime_share: { one: '{count} % сказанного', few: '{count} % сказанного', many: '{count} % сказанного', other: '{count} % сказанного' },
 }
