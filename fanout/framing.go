@@ -18,9 +18,12 @@ import (
 //   - Never more than what the listener offered as the longest (ptime, maxptime).
 //   - With loss on his way (receiver reports; and what he asks to be sent again, because
 //     what was repaired so is not in the reports): who offered RED gets each packet
-//     with the one before it, at heavy loss 20 ms with two; who did not goes back to
-//     20 ms, where in-band FEC helps and a lost packet is a small one (MEDIA.md A3).
-//     Who gets RED gets the packet that begins a silence several times.
+//     with the one before it, at heavy loss 20 ms with two; who did not (Firefox) goes back
+//     to 20 ms, where in-band FEC helps and a lost packet is a small one (MEDIA.md A3), and
+//     gets each packet once more two packets later, at heavy loss twice. Both get the packet
+//     that begins a silence several times.
+//   - What copies repair is not in the reports either, and nobody asks for it: so they end
+//     after a while, and for longer each time that loss is there again at once.
 //
 // Zero values take the default named beside them.
 type Policy struct {
@@ -41,7 +44,8 @@ const (
 	// askedIn is over how long what was sent again is compared with what was sent.
 	askedIn = 5 * time.Second
 	// lossFor is how long a listener is treated as lossy after the last report that said so.
-	lossFor = 20 * time.Second
+	lossFor    = 20 * time.Second
+	maxLossFor = 5 * time.Minute
 )
 
 func (p Policy) complete() Policy {
@@ -97,7 +101,9 @@ type path struct {
 	settled   time.Time // not before this is his framing changed by a step; zero: not seen yet
 	loss      loss
 	lossUntil time.Time
-	want      form // what he is to get as soon as nothing waits to be merged
+	lossFor   time.Duration // grows with every relapse
+	healing   bool          // there has been no word of loss for so long that it was treated as less
+	want      form          // what he is to get as soon as nothing waits to be merged
 
 	asked     uint32    // packets sent again since …
 	askedFrom time.Time // … this moment; zero: not counting
@@ -118,9 +124,17 @@ func (l *path) count(now time.Time, sent uint32) {
 
 // report takes what the listener says of one stream.
 func (l *path) report(now time.Time, fraction uint8) {
-	if got := lossOf(fraction); got != noLoss && got >= l.loss {
-		l.loss, l.lossUntil = got, now.Add(lossFor)
+	got := lossOf(fraction)
+	if got == noLoss || got < l.loss {
+		return
 	}
+	switch {
+	case now.Sub(l.lossUntil) > lossFor: // the first, or long ago
+		l.lossFor = lossFor
+	case l.healing:
+		l.lossFor = min(2*l.lossFor, maxLossFor)
+	}
+	l.loss, l.lossUntil, l.healing = got, now.Add(l.lossFor), false
 }
 
 // aim is the form that is best for a listener of a class in an audience with a framing.
@@ -133,7 +147,7 @@ func (l *path) aim(c Class, audience Framing) form {
 	case l.loss == noLoss:
 		return f
 	case c.RED == 0:
-		f.framing = Framing20
+		f.framing, f.copies = Framing20, uint8(l.loss)
 		return f
 	case l.loss == lossy:
 		f.distance = 1
@@ -150,7 +164,7 @@ func (l *path) next(p Policy, c Class, audience Framing, have form, now time.Tim
 		l.settled = now.Add(p.Learn)
 	}
 	if l.loss != noLoss && !now.Before(l.lossUntil) {
-		l.loss, l.lossUntil = l.loss-1, now.Add(lossFor)
+		l.loss, l.lossUntil, l.healing = l.loss-1, now.Add(l.lossFor), true
 	}
 	aim := l.aim(c, audience)
 	switch {

@@ -183,7 +183,61 @@ func TestLossBringsRedundancyOrShortPackets(t *testing.T) {
 		t.Errorf("healed: %s %s", r, b)
 	}
 	red.clean()
+	bare.withoutCopies()
 	bare.clean()
+}
+
+// withoutCopies throws away what came before, as replay protection does, and puts what
+// came late where it belongs. It gives how many came twice or more.
+func (e *ear) withoutCopies() (copies int) {
+	e.t.Helper()
+	first := map[uint16][]byte{}
+	kept := e.rtp[:0]
+	for _, p := range e.rtp {
+		if was, ok := first[p.SequenceNumber]; ok {
+			if !bytes.Equal(was, p.Payload) {
+				e.t.Fatalf("packet %d came with another content", p.SequenceNumber)
+			}
+			copies++
+			continue
+		}
+		first[p.SequenceNumber] = p.Payload
+		kept = append(kept, p)
+	}
+	e.rtp = kept
+	return copies
+}
+
+func TestWhoDoesNotKnowREDGetsCopiesWhilePacketsAreLost(t *testing.T) {
+	h := newHall(t)
+	e, l := h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	copies := func(seconds int) int {
+		e.rtp = nil
+		h.seconds(seconds, v)
+		return e.withoutCopies()
+	}
+	if got := copies(4); got != 0 {
+		t.Errorf("%d copies without loss", got)
+	}
+	l.Report(h.now, 1000, someLoss)
+	h.seconds(1, v)
+	if got := copies(4); got < 195 || got > 205 {
+		t.Errorf("%d copies of 200 packets with loss", got)
+	}
+	l.Report(h.now, 1000, heavyLoss)
+	h.seconds(1, v)
+	if got := copies(4); got < 390 || got > 410 {
+		t.Errorf("%d copies of 200 packets with heavy loss", got)
+	}
+	if h.seconds(60, v); copies(4) != 0 {
+		t.Error("copies long after the loss")
+	}
+	l.Report(h.now, 1000, someLoss) // at once again: what the copies repaired is in no report
+	h.seconds(30, v)
+	if copies(4) == 0 {
+		t.Error("no copies a while after the loss has come back")
+	}
 }
 
 func TestBeginningOfASilenceReachesWhoLosesPackets(t *testing.T) {

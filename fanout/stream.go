@@ -3,11 +3,12 @@ package fanout
 import "time"
 
 // form is how the listeners of a slot get its frames: how many in one packet, and how
-// many earlier packets each one repeats (RED, RFC 2198).
+// many earlier packets each one repeats (RED, RFC 2198) or how many copies of each follow.
 type form struct {
 	framing  Framing
 	distance uint8
 	blocks   uint8 // with a distance: the payload type of what is in the blocks
+	copies   uint8 // for those who do not know RED
 }
 
 const (
@@ -20,6 +21,8 @@ const (
 	// maxBuilt bounds the payloads that we make longer than they came, so that
 	// they fit into every path's datagrams (RFC 8200 §5: at least 1280 bytes).
 	maxBuilt = 1150
+	// copyAfter is how many packets lie between one and its first copy.
+	copyAfter = 2
 	// echoes is how often the beginning of a silence is sent again: after echoAfter, twice
 	// as much later and so on, to outlast bursts of loss.
 	echoes    = 3
@@ -199,13 +202,33 @@ func (f *Floor) emitLocked(b *batch, v *view, r *rendition, i int, packets []Opu
 			}
 		}
 		f.counters.Sent.Add(int64(sent))
+		for k := range r.form.copies {
+			if c := r.streams[i].cached(e.index - copyAfter - uint32(k)); c != nil {
+				f.copyLocked(b, r, i, c)
+			}
+		}
+	}
+}
+
+// copyLocked sends a packet of slot i again to every listener of a rendition who was sent it: the
+// same bytes, of which his replay protection takes those that come first (RFC 3711 §3.3.2).
+func (f *Floor) copyLocked(b *batch, r *rendition, i int, e *frame) {
+	ssrc := f.SSRC(i)
+	for _, g := range r.groups {
+		h := g.class.header(&b.hdr, r.form, ssrc, e)
+		for k := range g.outs {
+			if o := &g.outs[k]; !o.hides(e) && int32(e.index-o.since[i]) >= 0 {
+				f.deliver(b, o, i, h, ssrc, e)
+				f.counters.Resent.Add(1)
+			}
+		}
 	}
 }
 
 // echoLocked has the packet just sent of slot i sent again to those with loss on their way.
 func (f *Floor) echoLocked(v *view, i int, now time.Time) {
 	for _, r := range v.renditions {
-		if r.form.distance > 0 {
+		if r.form.distance > 0 || r.form.copies > 0 {
 			s := &r.streams[i]
 			s.echo = echo{index: s.next() - 1, left: echoes, at: now.Add(echoAfter)}
 			f.wakeLocked(s.echo.at)
@@ -215,22 +238,14 @@ func (f *Floor) echoLocked(v *view, i int, now time.Time) {
 
 // repeatLocked sends slot i's echo if its time has come. Whatever was sent since says more.
 func (f *Floor) repeatLocked(b *batch, r *rendition, i int, now time.Time) {
-	s, ssrc := &r.streams[i], f.SSRC(i)
+	s := &r.streams[i]
 	e := s.cached(s.echo.index)
 	if e == nil || s.next() != s.echo.index+1 {
 		s.echo.left = 0
 		return
 	}
 	if !now.Before(s.echo.at) {
-		for _, g := range r.groups {
-			h := g.class.header(&b.hdr, r.form, ssrc, e)
-			for k := range g.outs {
-				if o := &g.outs[k]; !o.hides(e) && int32(e.index-o.since[i]) >= 0 {
-					f.deliver(b, o, i, h, ssrc, e)
-					f.counters.Resent.Add(1)
-				}
-			}
-		}
+		f.copyLocked(b, r, i, e)
 		s.echo.left--
 		s.echo.at = now.Add(echoAfter << (echoes - s.echo.left))
 	}
