@@ -37,7 +37,9 @@ func (s *State) enter(a Actor, how Entry, followed bool, now time.Time) error {
 		s.takeStage(account, besedka.RoleHost, now)
 	case !s.info.SecondCame:
 		s.info.SecondCame = true
-		s.takeStage(account, besedka.RoleSpeaker, now)
+		if !a.bearsLink {
+			s.takeStage(account, besedka.RoleSpeaker, now)
+		}
 	}
 	s.watch(now)
 	return s.ascend(a, how, now)

@@ -28,6 +28,7 @@ type oracle struct {
 	removed  map[besedka.ParticipantID]time.Time
 	seats    map[besedka.ParticipantID]*chair
 	limits   Limits
+	ways     waysOracle
 	follows  map[besedka.AccountID][]besedka.AccountID // who follows the key
 	empty    time.Time
 	headless time.Time
@@ -47,8 +48,8 @@ func newOracle(id besedka.RoomID, kind Kind, host besedka.AccountID, now time.Ti
 	return &oracle{id: id, kind: kind, host: host, setting: HandsEveryone, floor: floorOracle{attribution: OffRecord, rule: QueueFirstCome}, stage: []besedka.AccountID{host},
 		mods: map[besedka.AccountID]besedka.AccountID{}, invited: map[besedka.AccountID]bool{}, silenced: map[besedka.AccountID]bool{},
 		picked: map[besedka.AccountID]bool{host: true}, removed: map[besedka.ParticipantID]time.Time{},
-		limits: DefaultLimits,
-		seats:  map[besedka.ParticipantID]*chair{host.Participant(): {cred: actor(host).Credential, until: now.Add(20 * time.Second)}}}
+		limits: DefaultLimits, ways: waysOracle{reacted: map[besedka.AccountID][]time.Time{}},
+		seats: map[besedka.ParticipantID]*chair{host.Participant(): {cred: actor(host).Credential, until: now.Add(20 * time.Second)}}}
 }
 
 func (o *oracle) on(a besedka.AccountID) bool   { return slices.Contains(o.stage, a) }
@@ -83,7 +84,7 @@ func (o *oracle) door(a Actor) string {
 	switch {
 	case a.Who.IsGuest() && a.GuestOf != o.id:
 		return "not_found"
-	case !a.Who.IsGuest() && o.kind != KindOpen && acc != o.host && !o.here(acc) && !o.picked[acc] && !(o.kind == KindSocial && followed):
+	case !a.Who.IsGuest() && o.kind != KindOpen && acc != o.host && !o.here(acc) && !o.picked[acc] && !o.ways.bearing && !(o.kind == KindSocial && followed):
 		return "not_found"
 	case !o.removed[a.Who].IsZero():
 		return "removed_from_room"
@@ -198,6 +199,7 @@ func (o *oracle) restart(now time.Time) {
 	}
 	o.empty, o.headless = time.Time{}, time.Time{}
 	o.floor.measured, o.floor.pending = nil, nil
+	o.restartWays()
 	o.watch(now)
 }
 
@@ -218,7 +220,7 @@ func (o *oracle) over(a besedka.AccountID) bool { return o.here(a) && o.seats[a.
 // mayEnter is the door, and whether there is a place behind it.
 func (o *oracle) mayEnter(a Actor, overflow bool) string {
 	code := o.door(a)
-	if code == "" && o.seats[a.Who] == nil && a.Who.Account() != o.host && o.full() && (!overflow || o.count(true) >= o.limits.Overflow) {
+	if code == "" && o.seats[a.Who] == nil && a.Who.Account() != o.host && o.full() && !o.ways.bearing && (!overflow || o.count(true) >= o.limits.Overflow) {
 		return "room_full"
 	}
 	return code
@@ -230,7 +232,7 @@ func (o *oracle) enter(a Actor, overflow bool, now time.Time) string {
 	}
 	c := o.seats[a.Who]
 	if c == nil {
-		c = &chair{cred: a.Credential, until: now.Add(20 * time.Second), over: o.full() && a.Who.Account() != o.host}
+		c = &chair{cred: a.Credential, until: now.Add(20 * time.Second), over: o.full() && !o.ways.bearing && a.Who.Account() != o.host}
 		o.seats[a.Who] = c
 		acc := a.Who.Account()
 		switch {
@@ -239,7 +241,9 @@ func (o *oracle) enter(a Actor, overflow bool, now time.Time) string {
 			o.ascend(acc)
 		case !o.second:
 			o.second = true
-			o.ascend(acc)
+			if !o.ways.bearing {
+				o.ascend(acc)
+			}
 		}
 	} else if c.cred != "" && c.cred != a.Credential {
 		c.held, c.lost, c.until = false, false, now.Add(20*time.Second)
@@ -272,7 +276,7 @@ func (o *oracle) governs(by, target besedka.AccountID) string {
 // act is every command of an account, to be done by somebody whom the door let in.
 func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now time.Time) string {
 	needsSeat := []string{"raise", "lower", "accept", "decline", "mute", "unmute", "role", "hand over", "accept heir", "decline heir", "pick",
-		"ask", "agree", "refuse", "withdraw"}
+		"ask", "agree", "refuse", "withdraw", "react"}
 	if slices.Contains(needsSeat, verb) {
 		if !o.here(by) {
 			return "not_in_room"
@@ -332,6 +336,9 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 	case "end":
 		o.end()
 	default:
+		if code := o.actOnWays(verb, by, arg, now); code != "" {
+			return code
+		}
 		return o.actOnFloor(verb, by, target, arg, now)
 	}
 	return ""

@@ -25,8 +25,9 @@ var (
 	edges  = map[besedka.AccountID][]besedka.AccountID{"vera": {"anna", "boris"}, "gleb": {"anna"}, "dina": {"boris", "vera"}}
 	verbs  = []string{"raise", "raise", "lower", "lower of", "lower all", "title", "hands", "invite", "invite", "accept", "accept", "decline",
 		"mute", "unmute", "mute other", "mute all", "silence", "lift", "remove", "undo", "role", "role", "role", "hand over", "pick", "end",
-		"accept heir", "decline heir", "widen", "keep", "ask", "ask", "agree", "agree", "refuse", "withdraw", "queue rule", "next", "timer", "clear timer"}
-	own = []string{"agree", "refuse", "raise", "lower", "accept", "decline", "mute", "unmute", "role", "accept heir", "decline heir"}
+		"accept heir", "decline heir", "widen", "keep", "ask", "ask", "agree", "agree", "refuse", "withdraw", "queue rule", "next", "timer", "clear timer",
+		"react", "react", "stage reactions", "reset", "make link", "make link", "withdraw link"}
+	own = []string{"react", "agree", "refuse", "raise", "lower", "accept", "decline", "mute", "unmute", "role", "accept heir", "decline heir"}
 )
 
 // drama is two rooms, played at random beside their oracles.
@@ -253,6 +254,8 @@ func (d *drama) command(t *rapid.T) {
 		arg = rapid.SampledFrom([]string{"everyone", "followed", "off", "not_spoken"}).Draw(t, "setting")
 	case "role":
 		arg = rapid.SampledFrom([]string{"moderator", "moderator", "speaker", "listener"}).Draw(t, "role")
+	case "react", "stage reactions", "withdraw link":
+		arg = d.drawWay(t, o, verb)
 	default:
 		arg = drawOnFloor(t, verb)
 	}
@@ -370,6 +373,9 @@ func (d *drama) perform(room besedka.RoomID, a Actor, verb string, target besedk
 	case "decline heir":
 		return s.DeclineHeir(ctx, room, a)
 	}
+	if err, known := d.performOnWays(room, a, verb, arg); known {
+		return err
+	}
 	return d.performOnFloor(room, a, verb, target, arg)
 }
 
@@ -421,6 +427,7 @@ func (d *drama) checkOracle(t *rapid.T, o *oracle, st *State) {
 	}
 	same("stage", st.onStage(), o.stage)
 	d.checkFloor(t, o, st)
+	d.checkWays(t, o, st)
 	same("invited", slices.Sorted(maps.Keys(st.invited.rows)), slices.Sorted(maps.Keys(o.invited)))
 	for who, c := range o.seats {
 		seat := st.seats.rows[who]
@@ -595,7 +602,7 @@ func TestRulesHoldInEveryOrderOfEvents(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			d := newDrama(rt, w)
 			rt.Repeat(map[string]func(*rapid.T){
-				"": d.check, "enter": d.enterSome, "enter too": d.enterSome, "leave": d.leaveSome, "connect": d.connect, "connect too": d.connect,
+				"": d.check, "enter": d.enterSome, "link": d.bear, "enter too": d.enterSome, "leave": d.leaveSome, "connect": d.connect, "connect too": d.connect,
 				"drop": d.drop, "stay": d.stay, "stay too": d.stay, "time": d.pass, "time too": d.pass, "speak": d.speak, "restart": d.restart,
 				"command": d.command, "command too": d.command, "command also": d.command, "command again": d.command,
 				"another": d.command, "and another": d.command, "still another": d.command, "one more": d.command,

@@ -142,6 +142,7 @@ func (g *gate) granted(room besedka.RoomID) map[besedka.ParticipantID]Grant {
 type board struct {
 	mu      sync.Mutex
 	told    map[string]int
+	heard   []telling
 	hallway int
 	closed  []besedka.ParticipantID
 }
@@ -149,10 +150,20 @@ type board struct {
 // Hold keeps nothing back: there is nobody to tell.
 func (b *board) Hold([]besedka.Topic) func() { return func() {} }
 
-func (b *board) Announce(_ besedka.RoomID, kind string, _ any, _ []besedka.ParticipantID) {
+// telling is an event that was announced.
+type telling struct {
+	kind string
+	data any
+	to   []besedka.ParticipantID
+}
+
+func (b *board) Announce(_ besedka.RoomID, kind string, data any, to []besedka.ParticipantID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.told[kind]++
+	if b.heard = append(b.heard, telling{kind, data, to}); len(b.heard) > 2000 {
+		b.heard = b.heard[1000:]
+	}
 }
 
 func (b *board) AnnounceLatest(room besedka.RoomID, kind, _ string, data any) {

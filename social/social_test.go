@@ -137,6 +137,25 @@ func TestFollowingListsTheLatestFirst(t *testing.T) {
 	})
 }
 
+func TestMutualsFollowEachOther(t *testing.T) {
+	dbtest.EachStore(t, func(t *testing.T, store dbtest.Store) {
+		clock := dbtest.NewClock()
+		d := store.Open(t, clock.Now)
+		members(t, d, "a", "b", "c", "d")
+		s := social.New(d)
+		for _, e := range [][2]besedka.AccountID{{"a", "b"}, {"a", "c"}, {"a", "d"}, {"b", "a"}, {"d", "a"}, {"c", "b"}} {
+			follow(t, s, e[0], e[1])
+			clock.Advance(time.Second)
+		}
+		if got, err := s.Mutuals(ctx, "a"); err != nil || !slices.Equal(got, []besedka.AccountID{"d", "b"}) {
+			t.Errorf("got %v, error %v", got, err)
+		}
+		if got, err := s.Mutuals(ctx, "c"); err != nil || got == nil || len(got) != 0 {
+			t.Errorf("got %v, error %v", got, err)
+		}
+	})
+}
+
 // TestSetQuestionsAgreeWithTheEdges compares the answers about sets, larger than
 // one query takes, with the edges one by one.
 func TestSetQuestionsAgreeWithTheEdges(t *testing.T) {
