@@ -42,12 +42,16 @@ func TestAirtimeAddsUpOverMediaThatBeginsAnewAndRestarts(t *testing.T) {
 		want("heard anew", 57)
 		w.airtime.hear(room, 2, 50*time.Second)
 		want("heard on anew", 107)
+		w.airtime.heard[room] = map[uint32]time.Duration{2: 3 * time.Second} // anew, and heard before anybody looked
+		want("anew between two looks", 110)
+		w.airtime.hear(room, 2, 27*time.Second)
+		want("heard on", 137)
 		w.airtime.hear(room, 2, 20*time.Second) // too little to be written at once
-		want("heard a little more", 127)
+		want("heard a little more", 157)
 		w.start()
 		w.enter(room, "host", "anna")
 		w.stay(room, "host", "anna")
-		want("after a crash, which forgets the last half minute", 107)
+		want("after a crash, which forgets the last half minute", 137)
 		w.do("step down", w.service.SetRole(ctx, room, actor("anna"), "anna", besedka.RoleListener))
 		if st := w.service.known(room).state; !st.spoken("anna") || st.spoken("host") {
 			t.Error("who has spoken is not known any more")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"besedka"
+	"besedka/db/dbtest"
 )
 
 func TestAttributionChangesByTheYesOfEverybodyOnStage(t *testing.T) {
@@ -110,6 +111,24 @@ func TestAttributionStandsInViewAndHallwayAndOutlivesARestart(t *testing.T) {
 		want := []string{"attribution_asked host→ on_record", "attribution host→ on_record"}
 		if got := w.logged(room, "host"); !slices.Equal(got, want) {
 			t.Errorf("logged %q", got)
+		}
+	})
+}
+
+func TestYesSaidElsewhereCounts(t *testing.T) {
+	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
+		clock := dbtest.NewClock()
+		w := newWorld(t, s.Open(t, clock.Now), clock)
+		room := w.open("host", KindOpen)
+		w.enter(room, "anna", "boris")
+		w.do("raise", w.service.RaiseHand(ctx, room, actor("boris"), "", ""))
+		w.do("up", w.service.SetRole(ctx, room, actor("host"), "boris", besedka.RoleSpeaker))
+		w.do("ask", w.service.AskAttribution(ctx, room, actor("host"), OnRecord))
+		other := newWorld(t, s.Open(t, clock.Now), clock)
+		w.do("agree in another process", other.service.AgreeAttribution(ctx, room, actor("anna")))
+		w.do("agree", w.service.AgreeAttribution(ctx, room, actor("boris")))
+		if v := w.view(room, "host"); v.Attribution != OnRecord {
+			t.Errorf("%s, asked %+v", v.Attribution, v.AttributionChange)
 		}
 	})
 }
