@@ -5,9 +5,14 @@
 // output or randomness, one small file for each group.
 //
 //	access.go    who may know of a room and come in (D1, L13): the only place
-//	open.go      opening, title, hand setting, picking people (D1, D3, D4)
+//	open.go      opening, title, picking people (D1, D3, D4)
+//	visibility.go  opening up to more people, after a warning (D2)
+//	attribution.go what may be told outside, by everybody's yes (N11)
 //	enter.go     taking and leaving a seat, the first two on stage (D5, D8, D10)
 //	hands.go     raised hands (E4, E5)
+//	queue.go     in which order they are served (E7, N10), by airtime.go
+//	timer.go     turns to speak (E19)
+//	suggest.go   whom one might bring up (E8)
 //	stage.go     ways on and off stage, always by one's own act (E6, E9)
 //	roles.go     who may change whose role (E1, E9, E10)
 //	silence.go   mute (courtesy) and silence (held) (E11)
@@ -15,6 +20,8 @@
 //	host.go      handing over, heirs, the end (D7)
 //	grants.go    what the media plane may carry, derived from a State
 //	order.go     the order of faces (E2)
+//	log.go       what moderators did, for all in the room (K12)
+//	tick.go      what was set for a time that has come
 //
 // What must survive a crash (stage, hands, invitations, silences, removals,
 // picks) is rows. Who is here is presence: seats in memory, kept by

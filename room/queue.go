@@ -93,13 +93,15 @@ func (s *State) alternate(list []besedka.AccountID) {
 		round[account] = rounds[group]
 	}
 	slices.SortStableFunc(groups, func(a, b string) int { return cmp.Compare(s.served.rows[a], s.served.rows[b]) })
-	turn := make(map[string]int, len(groups))
+	place := make(map[string]int64, len(groups))
 	for i, group := range groups {
-		turn[group] = i
+		place[group] = int64(i)
 	}
-	slices.SortStableFunc(list, func(a, b besedka.AccountID) int {
-		return cmp.Or(cmp.Compare(round[a], round[b]), cmp.Compare(turn[s.hands.rows[a].groupKey()], turn[s.hands.rows[b].groupKey()]))
-	})
+	turn := make(map[besedka.AccountID]int64, len(list))
+	for _, account := range list {
+		turn[account] = round[account]*int64(len(list)) + place[s.hands.rows[account].groupKey()]
+	}
+	s.inOrder(list, func(a besedka.AccountID) int64 { return turn[a] })
 }
 
 // bringUp brings somebody on stage whose hand is up, and logs whether it was
