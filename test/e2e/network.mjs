@@ -1,7 +1,7 @@
-// What a listener's Chromium conceals on bad networks, beside the plain Pion server of bench/pion
+// What a listener's Chromium (or Firefox) conceals on bad networks, beside the plain Pion server of bench/pion
 // behind the same relay with the same seed. Prints a Markdown table. Not a test: run it by `make network`.
 //
-//   node network.mjs [--seconds 30] [--warm-up 5] [--only loss,jitter,burst] [--no-pion]
+//   node network.mjs [--seconds 30] [--warm-up 5] [--only loss,jitter,burst] [--no-pion] [--engine firefox]
 //
 // Beside Besedka's session another one of the same page goes through a good network: what is concealed there is the
 // machine's fault. A row in which that is much is measured once more.
@@ -16,7 +16,7 @@ import { Person } from './person.mjs';
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '30' }, 'warm-up': { type: 'string', default: '5' },
-    only: { type: 'string', default: '' }, 'no-pion': { type: 'boolean', default: false }, seed: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' }, 'no-pion': { type: 'boolean', default: false }, engine: { type: 'string', default: 'chromium' }, seed: { type: 'string', default: '1' },
   },
 });
 const seed = Number(options.seed);
@@ -210,7 +210,7 @@ try {
   open.push(() => relays.a.close(), () => good.close(), () => server.kill());
   const secure = ['a', 'b'].map((guest) => `http://${hosts.guests[guest].gateway}:${pionHTTP}`);
   const host = await Person.arrive(hosts, server, 'a', { username: 'host', name: 'Host', says, secure });
-  const listener = await Person.arrive(hosts, server, 'b', { username: 'listener', name: 'Listener', secure });
+  const listener = await Person.arrive(hosts, server, 'b', { username: 'listener', name: 'Listener', secure, engine: options.engine });
   open.push(() => host.leaveBrowser(), () => listener.leaveBrowser());
   await host.join(server.ownerPath());
   const invitations = [await host.invite(), await host.invite()];
