@@ -61,7 +61,7 @@ func (s *Server) Answer(ctx context.Context, dir Direction, room besedka.RoomID,
 		s.tables.release(number)
 		return Session{}, err
 	}
-	return Session{ID: x.id, SDP: s.describe(x, o, use), ETag: `"` + x.ufrag + `"`}, nil
+	return Session{ID: x.id, SDP: s.describe(x, o, use)}, nil
 }
 
 // halfOpenFor says whether there is room for one more session that is not live yet.

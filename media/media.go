@@ -68,9 +68,8 @@ type Event struct {
 
 // Session is what Answer gives back to the HTTP layer.
 type Session struct {
-	ID   SessionID
-	SDP  []byte // the answer, application/sdp
-	ETag string // entity tag of the ICE session, quoted (RFC 9725 §4.3)
+	ID  SessionID
+	SDP []byte // the answer, application/sdp
 }
 
 // Config is what a Server needs. Listen is required.

@@ -170,8 +170,8 @@ func TestAnswersAreWhatAgentsExpect(t *testing.T) {
 					t.Errorf("%q in\n%s", h, text)
 				}
 			}
-			if !strings.HasPrefix(got.ETag, `"`) || len(got.ID) != 26 {
-				t.Errorf("ETag %s, id %s", got.ETag, got.ID)
+			if len(got.ID) != 26 {
+				t.Errorf("id %s", got.ID)
 			}
 		})
 	}
@@ -260,7 +260,7 @@ func TestEmptyRoomsAreForgotten(t *testing.T) {
 }
 
 func TestUnspecifiedAddressAdvertisesTheHosts(t *testing.T) {
-	list, err := localAddrs(netip.MustParseAddr("0.0.0.0"))
+	list, err := LocalAddrs(netip.MustParseAddr("0.0.0.0"))
 	if err != nil {
 		t.Fatal(err)
 	}

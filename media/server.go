@@ -88,7 +88,7 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	addrs := cfg.Advertise
 	if len(addrs) == 0 {
-		if addrs, err = localAddrs(s.Addr().Addr()); err != nil {
+		if addrs, err = LocalAddrs(s.Addr().Addr()); err != nil {
 			s.shut()
 			return nil, err
 		}
@@ -131,11 +131,12 @@ func (s *Server) shut() {
 	_ = s.sock.Close()
 }
 
-// maxAdvertise bounds the addresses in an answer.
+// maxAdvertise bounds the addresses in an answer: more make it long and connecting slow.
 const maxAdvertise = 8
 
-// localAddrs is what to advertise when listening on addr.
-func localAddrs(addr netip.Addr) ([]netip.Addr, error) {
+// LocalAddrs is what to advertise when listening on addr: itself, or the addresses
+// of the interfaces, eight at most.
+func LocalAddrs(addr netip.Addr) ([]netip.Addr, error) {
 	if !addr.IsUnspecified() {
 		return []netip.Addr{addr}, nil
 	}

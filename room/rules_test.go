@@ -489,6 +489,15 @@ func TestRemovedCannotReturnUntilUndone(t *testing.T) {
 	sc.is("boris", besedka.RoleListener)
 }
 
+func TestAnyModeratorUndoesARemoval(t *testing.T) {
+	sc := play(t, KindOpen, "anna", "boris", "vera")
+	sc.moderator("anna")
+	sc.must(sc.remove("host", "boris"))
+	sc.refused(sc.UndoRemoval("vera", "boris", sc.now), ErrModeratorsOnly)
+	sc.must(sc.UndoRemoval("anna", "boris", sc.now))
+	sc.must(sc.Enter(actor("boris"), false, sc.tick()))
+}
+
 func TestRemovalIsFinalAfterThirtySeconds(t *testing.T) {
 	sc := play(t, KindOpen, "anna")
 	sc.must(sc.remove("host", "anna"))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"besedka/door"
+	"besedka/media"
 	"besedka/turn"
 )
 
@@ -104,39 +105,11 @@ func (p *program) relay(ctx context.Context) error {
 	return p.turn.Serve(p.turnPlain)
 }
 
-const maxAdvertise = 8 // more addresses make answers long and connecting slow
-
 // advertised are the addresses under which browsers are told to find the media:
 // those of the settings, or the one it listens on, or those of the interfaces.
 func (c *serveCommand) advertised() ([]netip.Addr, error) {
-	on := c.Media.Addr()
 	if len(c.Advertise) > 0 {
 		return c.Advertise, nil
 	}
-	if !on.IsUnspecified() {
-		return []netip.Addr{on}, nil
-	}
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, err
-	}
-	var list, loopback []netip.Addr
-	for _, a := range all {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil {
-			continue
-		}
-		ip := prefix.Addr().Unmap()
-		switch {
-		case on.Is4() && !ip.Is4() || ip.IsLinkLocalUnicast():
-		case ip.IsLoopback():
-			loopback = append(loopback, ip)
-		case len(list) < maxAdvertise:
-			list = append(list, ip)
-		}
-	}
-	if len(list) == 0 {
-		list = loopback
-	}
-	return list, nil
+	return media.LocalAddrs(c.Media.Addr())
 }

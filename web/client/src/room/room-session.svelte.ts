@@ -186,6 +186,9 @@ export class RoomSession {
     this.state.apply(event)
     tell(event, before, this.self, this.options.notices)
     this.follow(event)
+    if (event.kind !== 'removed' || event.data.by === this.self) return
+    const person = before.participants.find((one) => one.account === event.data.account)
+    if (person && person.account !== this.self) this.offerUndo(person)
   }
 
   /** The event stream opened or was lost. */
@@ -304,15 +307,19 @@ export class RoomSession {
     return this.attempt(() => this.calls.declineHeir())
   }
 
-  /** Removes a person; the toast offers to undo it for as long as the server allows. */
+  /** Removes a person; the toast offers to undo it for as long as the server allows, to the other moderators as well. */
   remove(person: Pick<Participant, 'account' | 'name'>, reason: RemovalReason, note: string): Promise<boolean> {
     return this.attempt(async () => {
       await this.calls.remove(person.account, reason, note)
-      this.options.notices.show(t('removed_toast', { name: person.name }), {
-        forMilliseconds: undoTime,
-        action: { label: t('undo'), run: () => void this.undoRemoval(person) },
-      })
+      this.offerUndo(person)
       this.state?.refetch('now')
+    })
+  }
+
+  private offerUndo(person: Pick<Participant, 'account' | 'name'>): void {
+    this.options.notices.show(t('removed_toast', { name: person.name }), {
+      forMilliseconds: undoTime,
+      action: { label: t('undo'), run: () => void this.undoRemoval(person) },
     })
   }
 
