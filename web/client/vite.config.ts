@@ -34,8 +34,9 @@ async function compress(path: string): Promise<void> {
   await writeFile(`${path}.gz`, await promisify(gzip)(content, { level: 9 }))
 }
 
-export default defineConfig({
-  plugins: [svelte(), precompress()],
+// `vite build --mode gallery --outDir …` builds the client with its made-up server instead (src/fixtures).
+export default defineConfig(({ mode }) => ({
+  plugins: [svelte(), ...(mode === 'gallery' ? [] : [precompress()])],
   build: {
     target: ['chrome111', 'firefox115', 'safari16.4'],
     outDir: 'dist',
@@ -43,7 +44,8 @@ export default defineConfig({
     assetsInlineLimit: 0, // data: addresses would need a wider content security policy
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
+    ...(mode === 'gallery' ? { rolldownOptions: { input: 'gallery.html' } } : {}),
   },
   server: { proxy: { '/api': { target: 'http://localhost:8080', changeOrigin: false } } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
-})
+}))
