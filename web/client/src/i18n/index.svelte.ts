@@ -103,6 +103,11 @@ export function span(milliseconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`
 }
 
+/** A count as the language groups it. */
+export function number(count: number): string {
+  return new Intl.NumberFormat(words.language).format(count)
+}
+
 /** An amount of data, as people pay for it. */
 export function megabytes(bytes: number): string {
   return new Intl.NumberFormat(words.language, { style: 'unit', unit: 'megabyte', maximumFractionDigits: 1 }).format(bytes / 1e6)

@@ -102,6 +102,7 @@ export const stage = {
   hide_room: 'Hide “{title}”',
   room_hidden: 'Hidden until it ends',
   rooms_blocked: { one: '{count} room hidden: somebody you blocked is on stage. Show', other: '{count} rooms hidden: somebody you blocked is on stage. Show' },
+  room_log: 'What moderators did',
   log_title: 'changed the title',
   log_text: 'Everyone in the room can read this. Only moderators see to whom.',
   log_empty: 'Nothing so far.',
