@@ -50,6 +50,7 @@ var rules = map[string]rule{
 	"besedka/social":    capability,
 	"besedka/room":      capability,
 	"besedka/blob":      {ours: []string{"besedka"}, never: map[string]string{"net/http": noHTTP, "database/sql": noSQL}},
+	"besedka/card":      {never: map[string]string{"net/http": noHTTP, "database/sql": noSQL}},
 	"besedka/picture":   {ours: []string{"besedka"}, never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "os": "pictures are bytes in, bytes out"}},
 	"besedka/fanout": {
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics,
@@ -74,7 +75,7 @@ var rules = map[string]rule{
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
 	"besedka/web": {
-		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/blob", "besedka/picture", "besedka/social", "besedka/room", "besedka/media", "besedka/turn", "besedka/live"},
+		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/blob", "besedka/picture", "besedka/social", "besedka/card", "besedka/room", "besedka/media", "besedka/turn", "besedka/live"},
 		never: map[string]string{"database/sql": sqlInside, "github.com/pion/": noPion},
 	},
 	"besedka/load": {

@@ -160,6 +160,7 @@ func (s *Server) waysOfRooms() {
 	on(s, byMembers, "GET /rooms/{room}/speaker-links", 200, "speaker-links", "The speaker links of the room", s.speakerLinks)
 	on(s, byMembers, "DELETE /rooms/{room}/speaker-links/{link}", 204, "withdraw-speaker-link", "Take a speaker link back", s.withdrawSpeakerLink)
 	on(s, byMembers, "POST /rooms/{room}/reset", 204, "reset-room", "Tell newcomers where they are", s.resetRoom)
+	s.plain(byStrangers, cardPattern, s.card, opCard)
 	on(s, byMembers, "POST /rooms/{room}/faces", 200, "faces", "Fetch the faces anew", s.faces)
 }
 

@@ -71,6 +71,7 @@ type Server struct {
 	access  map[string]access // by pattern: who may ask
 	client  *client
 	limits  *limits
+	cards   *cards
 	streams streams
 	probes  probes
 	uploads chan struct{} // a place for each photo that is being sent
@@ -92,7 +93,7 @@ func New(d Deps) *Server {
 		probes:  probes{all: make(map[besedka.CredentialID]probe)},
 		uploads: make(chan struct{}, uploadsAtOnce),
 		Deps:    d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
-		limits: newLimits(d.Now), csrf: http.NewCrossOriginProtection(), csp: clientPolicy,
+		limits: newLimits(d.Now), cards: newCards(), csrf: http.NewCrossOriginProtection(), csp: clientPolicy,
 	}
 	if err := s.csrf.AddTrustedOrigin(d.URL.Scheme + "://" + d.URL.Host); err != nil {
 		panic(fmt.Sprintf("web: public URL %s: %v", d.URL, err))

@@ -121,6 +121,10 @@ func (s *Server) clientPage(w http.ResponseWriter, r *http.Request) {
 		s.clientMissing(w, r)
 		return
 	}
+	if id := sharedRoom(name); id != "" {
+		s.sharePage(w, r, id, f)
+		return
+	}
 	f.serve(w, r)
 }
 
