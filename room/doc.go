@@ -18,6 +18,10 @@
 //	silence.go   mute (courtesy) and silence (held) (E11)
 //	removal.go   removing and its undo (E12)
 //	host.go      handing over, heirs, the end (D7)
+//	overflow.go  full rooms and who listens besides (D6)
+//	speaker_link.go, ping.go  ways in (D12, F1)
+//	reactions.go, reset.go, hide.go, faces.go  (E15, D13, C3, E14)
+//	roster.go, search.go  whom of a large audience one is shown (C9)
 //	grants.go    what the media plane may carry, derived from a State
 //	order.go     the order of faces (E2)
 //	log.go       what moderators did, for all in the room (K12)

@@ -52,6 +52,9 @@ func (w *world) processor() time.Duration {
 	return time.Duration(time.Now().UnixNano()) * time.Duration(runtime.GOMAXPROCS(0))
 }
 
+// listeners are as many as a room of a world takes.
+const listeners = 20
+
 // config changes what a world is made of.
 type config func(*web.Deps, *http.Server)
 
@@ -97,7 +100,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 		t.Fatal(err)
 	}
 	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: w.people, Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
-		Now: time.Now, Random: rand.Reader, Log: log})
+		Now: time.Now, Random: rand.Reader, Log: log, Limits: room.Limits{Listeners: listeners}})
 	w.accounts.OnRevoke(func(c besedka.CredentialID, _ besedka.ParticipantID) {
 		w.media.CloseCredential(c)
 		w.live.CloseCredential(c)
