@@ -21,7 +21,6 @@ const (
 	refetchEach     = time.Millisecond       // to ask for the hallway, for each stream
 	refetchAtMost   = time.Minute
 	manySubjects    = 256 // from here on those are forgotten of which nothing waits
-	manyRecipients  = 8   // from here on they are looked up
 	forgetCalmAfter = time.Second
 )
 
@@ -150,16 +149,9 @@ func (f *feed) announce(data []byte, to []besedka.ParticipantID) {
 }
 
 func (f *feed) tellLocked(items []item, to []besedka.ParticipantID) {
-	sees := (&entry{to: to}).visibleTo
-	if len(to) >= manyRecipients {
-		among := make(map[besedka.ParticipantID]bool, len(to))
-		for _, who := range to {
-			among[who] = true
-		}
-		sees = func(who besedka.ParticipantID) bool { return among[who] }
-	}
+	only := newRecipients(to)
 	for s := range f.streams {
-		if sees(s.sub.Participant) {
+		if only.have(s.sub.Participant) {
 			s.push(items...)
 		}
 	}

@@ -152,7 +152,7 @@ func TestMicTapsOfALargeRoomReachEverybodyWithinTwoTenthsOfASecond(t *testing.T)
 func TestWhatIsMeantForManyIsToldToThem(t *testing.T) {
 	b := newBench(t)
 	var to []besedka.ParticipantID
-	for i := range manyRecipients {
+	for i := range manyNamed {
 		to = append(to, besedka.ParticipantID(fmt.Sprint("account-", i)))
 	}
 	s, other := b.subscribe(Subscription{Participant: to[3], Room: room}), b.subscribe(Subscription{Participant: anna, Room: room})

@@ -70,17 +70,42 @@ func encode(kind string, room besedka.RoomID, seq int64, at time.Time, data json
 // entry is a fact as streams share it: encoded once, however many listen.
 type entry struct {
 	seq  int64
-	to   []besedka.ParticipantID
+	to   recipients
 	data []byte
 	ends besedka.RoomID // streams of this room end after it; "" for most
 
 	redacts bool // facts before it say less than they did
 }
 
-func (e *entry) visibleTo(p besedka.ParticipantID) bool {
-	f := besedka.Fact{To: e.to}
-	return f.VisibleTo(p)
+// recipients are those whom something is for, so that thousands of streams may ask.
+type recipients struct {
+	fact  besedka.Fact // only To is used
+	among map[besedka.ParticipantID]struct{}
 }
+
+// manyNamed is how many recipients are looked up and not searched for.
+const manyNamed = 16
+
+func newRecipients(to []besedka.ParticipantID) recipients {
+	r := recipients{fact: besedka.Fact{To: to}}
+	if len(to) >= manyNamed && to[0] != besedka.Members {
+		r.among = make(map[besedka.ParticipantID]struct{}, len(to))
+		for _, who := range to {
+			r.among[who] = struct{}{}
+		}
+	}
+	return r
+}
+
+func (r *recipients) have(p besedka.ParticipantID) bool {
+	if r.among == nil {
+		return r.fact.VisibleTo(p)
+	}
+	_, there := r.among[p]
+	return there
+}
+
+func (e *entry) visibleTo(p besedka.ParticipantID) bool { return e.to.have(p) }
 
 // newEntry encodes a fact of a feed.
 func newEntry(f *besedka.Fact, room besedka.RoomID) (*entry, error) {
@@ -88,7 +113,7 @@ func newEntry(f *besedka.Fact, room besedka.RoomID) (*entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fact %d of %s: %w", f.Seq, f.Topic, err)
 	}
-	e := &entry{seq: f.Seq, to: f.To, data: data, redacts: f.Kind == kindMessageDeleted}
+	e := &entry{seq: f.Seq, to: newRecipients(f.To), data: data, redacts: f.Kind == kindMessageDeleted}
 	switch {
 	case room != "" && f.Kind == kindRoomEnded:
 		e.ends = room
