@@ -119,7 +119,7 @@ func TestRevocationByAnotherProcessIsNoticed(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.await(t, c)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		_, err := other.Authenticate(ctx, token)

@@ -19,5 +19,8 @@ func (s *Service) HashCheaply() {
 	s.hasher = h
 }
 
+// HashWork is what hashing has cost so far, in KiB times passes.
+func (s *Service) HashWork() int64 { return s.hasher.work.Load() }
+
 // Confirm is what Run does when no other process has revoked anything.
 func (s *Service) Confirm() { s.cache.confirm(s.now()) }

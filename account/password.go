@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -61,6 +62,7 @@ type hasher struct {
 	memory, time uint32        // argonMemory and argonTime; tests of other things make it cheap
 	queue        chan struct{} // one place for everybody who hashes or waits
 	slots        chan struct{}
+	work         atomic.Int64 // KiB times passes, all in all
 	dummy        string // checked instead of the hash of an account that does not exist
 }
 
@@ -109,6 +111,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 	if _, err := io.ReadFull(h.random, salt); err != nil {
 		return "", fmt.Errorf("no randomness: %w", err)
 	}
+	h.work.Add(int64(h.memory) * int64(h.time))
 	return h.encode(salt, derive(password, argonHash{h.memory, h.time, argonThreads, salt, make([]byte, argonKey)})), nil
 }
 
@@ -127,6 +130,7 @@ func (h *hasher) check(ctx context.Context, password, hash string) (bool, error)
 		return false, err
 	}
 	defer h.leave()
+	h.work.Add(int64(p.memory) * int64(p.time))
 	key := derive(password, p)
 	return subtle.ConstantTimeCompare(key, p.key) == 1 && exists, nil
 }
