@@ -10,7 +10,9 @@ type Actor struct {
 	GuestOf    besedka.RoomID
 	Place      string // the network that they come from; "" is not known
 
-	bearsLink bool // that admits to the room in question; see speaker_link.go
+	bearsLink bool  // that admits to the room in question; see speaker_link.go
+	ties      *ties // the blocks that concern them; see block.go
+	sure      bool
 }
 
 // standing is what a room is to somebody.
@@ -33,7 +35,7 @@ func (s *State) standing(a Actor, followed bool) standing {
 	case a.Who == "":
 	case a.Who.IsGuest():
 		known = a.GuestOf == s.info.ID
-	case a.GuestOf != "":
+	case a.GuestOf != "", s.shutOut(a):
 	case account == s.info.Host, s.seats.has(a.Who), s.picks.has(account), a.bearsLink:
 		known = true
 	case s.info.Kind == KindOpen:

@@ -237,6 +237,7 @@ func (s *Service) EnterBy(ctx context.Context, room besedka.RoomID, a Actor, how
 		return err
 	}
 	how.now = moment(s.now())
+	a = s.tied(ctx, a)
 	before, seated := s.index.find(a.Who)
 	if a.Who.IsGuest() && !seated && c.places.bars(a.Place) {
 		return ErrPlaceBarred
@@ -248,12 +249,16 @@ func (s *Service) EnterBy(ctx context.Context, room besedka.RoomID, a Actor, how
 		s.vacate(ctx, before, a)
 	}
 	c.lock()
+	a = s.tied(ctx, a) // who was blocked since is blocked
 	followed, err := s.followed(ctx, c, a)
 	if err == nil {
 		err = s.do(ctx, c, func(st *State) error { return st.enter(a, how, followed, moment(s.now())) })
 	}
 	if err == nil {
 		c.places.note(a.Who, a.Place)
+		if !seated || before.room != room {
+			s.warn(ctx, c, a)
+		}
 	}
 	s.unlock(c)
 	if err == nil && seated && before.room == room && before.credential != a.Credential {

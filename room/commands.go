@@ -44,6 +44,7 @@ func (s *Service) Open(ctx context.Context, a Actor, o Opening) (besedka.RoomID,
 		return "", err
 	}
 	st.limits = s.limits
+	st.hush(s.tied(ctx, a))
 	return s.begin(ctx, a, newConversation(st, 0, 0))
 }
 
@@ -108,12 +109,16 @@ func (s *Service) Pick(ctx context.Context, room besedka.RoomID, a Actor, target
 	if err != nil {
 		return err
 	}
+	a = s.tied(ctx, a)
 	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) error {
 		if err := st.needSeat(by); err != nil {
 			return err
 		}
 		if _, ok := known[target]; !ok {
 			return besedka.ErrNotFound.In("account")
+		}
+		if a.ties != nil && a.ties.blockers[target] {
+			return st.pickInSilence(known[by], target, now)
 		}
 		return st.Pick(known[by], target, now)
 	})
@@ -176,7 +181,11 @@ func (s *Service) LowerAllHands(ctx context.Context, room besedka.RoomID, a Acto
 
 // InviteToStage is State.InviteToStage.
 func (s *Service) InviteToStage(ctx context.Context, room besedka.RoomID, a Actor, target besedka.AccountID) (onStage bool, err error) {
+	unsure := s.unsure(ctx, room, a)
 	err = s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) (err error) {
+		if err := st.needSure(by, target, unsure); err != nil {
+			return err
+		}
 		onStage, err = st.InviteToStage(by, target, now)
 		return err
 	})
@@ -199,7 +208,13 @@ func (s *Service) DeclineStage(ctx context.Context, room besedka.RoomID, a Actor
 
 // SetRole is State.SetRole. When it returns, whoever left the stage is not heard.
 func (s *Service) SetRole(ctx context.Context, room besedka.RoomID, a Actor, target besedka.AccountID, role besedka.Role) error {
+	unsure := s.unsure(ctx, room, a)
 	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) error {
+		if role == besedka.RoleSpeaker {
+			if err := st.needSure(by, target, unsure); err != nil {
+				return err
+			}
+		}
 		return st.SetRole(by, target, role, now)
 	})
 }

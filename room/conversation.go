@@ -40,6 +40,7 @@ type conversation struct {
 	faces     atomic.Int64 // when the first changed of those not told, in milliseconds; 0 = none
 
 	places *places
+	warned map[besedka.AccountID]time.Time // of whom others were told, and when; cmd guards it
 }
 
 func newConversation(st *State, version, seq int64) *conversation {

@@ -7,6 +7,7 @@ var (
 	ErrEnded            = besedka.NewError(besedka.Gone, "room_ended")
 	ErrRemoved          = besedka.NewError(besedka.Forbidden, "removed_from_room")
 	ErrRoomFull         = besedka.NewError(besedka.Conflict, "room_full")
+	ErrBlockedOnStage   = besedka.NewError(besedka.Conflict, "blocked_on_stage").In("account")
 	ErrInOverflow       = besedka.NewError(besedka.Conflict, "in_overflow")
 	ErrStageFull        = besedka.NewError(besedka.Conflict, "stage_full")
 	ErrTooManyRooms     = besedka.NewError(besedka.Conflict, "too_many_rooms")

@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"besedka"
@@ -36,6 +37,7 @@ func (s *Service) Faces(ctx context.Context, room besedka.RoomID, a Actor) ([]Fr
 	if a.Who.IsGuest() {
 		return nil, ErrGuestsListen
 	}
+	a = s.tied(ctx, a)
 	crowd := s.crowdOf(ctx, c)
 	c.mu.RLock()
 	ids := c.state.stageOrder()
@@ -44,6 +46,7 @@ func (s *Service) Faces(ctx context.Context, room besedka.RoomID, a Actor) ([]Fr
 			ids = append(ids, account)
 		}
 	}
+	ids = slices.DeleteFunc(ids, c.state.unseen(a))
 	c.mu.RUnlock()
 	s.people.refresh(ids)
 	people := s.people.show(ctx, ids)

@@ -28,6 +28,8 @@ type Card struct {
 	Language      string         `json:"language"`
 	Attribution   Attribution    `json:"attribution"`
 
+	BlockedOnStage bool `json:"blocked_on_stage" doc:"Somebody whom I block is on stage."`
+
 	friends int // whom the viewer follows, in it
 }
 
@@ -51,7 +53,7 @@ type CardCounts struct {
 // people whom it follows first, then the newest. It writes nothing and waits
 // for no command.
 func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Card, error) {
-	a := Actor{Who: account.Participant()}
+	a := s.tied(ctx, Actor{Who: account.Participant()})
 	mine := s.follows.of(ctx, account)
 	where := map[besedka.RoomID][]besedka.AccountID{}
 	for _, id := range mine {
@@ -67,6 +69,7 @@ func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Car
 		}
 		c.mu.RLock()
 		card := c.state.card(where[c.id])
+		c.state.veilCard(&card, a)
 		ended := c.state.Ended()
 		c.mu.RUnlock()
 		if !ended {

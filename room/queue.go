@@ -139,6 +139,12 @@ func (s *State) forgetGroups() {
 // BringUpNext brings the first n of the queue on stage, or as many as there
 // are and have room, and lists them. Moderators only.
 func (s *State) BringUpNext(by besedka.AccountID, n int, now time.Time) ([]besedka.AccountID, error) {
+	return s.bringUpNext(by, n, nil, now)
+}
+
+// bringUpNext passes over those whom to bring up one must be sure; ErrBlockedOnStage
+// if there is nobody else.
+func (s *State) bringUpNext(by besedka.AccountID, n int, unsure map[besedka.AccountID]int, now time.Time) ([]besedka.AccountID, error) {
 	if err := s.needModerator(by); err != nil {
 		return nil, err
 	}
@@ -148,6 +154,11 @@ func (s *State) BringUpNext(by besedka.AccountID, n int, now time.Time) ([]besed
 	up := []besedka.AccountID{}
 	for range n {
 		queue := s.queue()
+		all := len(queue)
+		queue = slices.DeleteFunc(queue, func(account besedka.AccountID) bool { return unsure[account] > 0 })
+		if all > 0 && len(queue) == 0 && len(up) == 0 {
+			return nil, ErrBlockedOnStage
+		}
 		if len(queue) == 0 {
 			break
 		}
@@ -172,8 +183,9 @@ func (s *Service) SetQueueRule(ctx context.Context, room besedka.RoomID, a Actor
 
 // BringUpNext is State.BringUpNext.
 func (s *Service) BringUpNext(ctx context.Context, room besedka.RoomID, a Actor, n int) (up []besedka.AccountID, err error) {
+	unsure := s.unsure(ctx, room, a)
 	err = s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) (err error) {
-		up, err = st.BringUpNext(by, n, now)
+		up, err = st.bringUpNext(by, n, unsure, now)
 		return err
 	})
 	if err != nil {

@@ -41,6 +41,7 @@ func (s *Service) Find(ctx context.Context, room besedka.RoomID, a Actor, query,
 	if a.Who.IsGuest() {
 		return nil, ErrGuestsListen
 	}
+	a = s.tied(ctx, a)
 	crowd := s.crowdOf(ctx, c)
 	c.mu.RLock()
 	all := c.state.stageOrder()
@@ -49,6 +50,7 @@ func (s *Service) Find(ctx context.Context, room besedka.RoomID, a Actor, query,
 			all = append(all, account)
 		}
 	}
+	all = slices.DeleteFunc(all, c.state.unseen(a))
 	c.mu.RUnlock()
 	from, err := cursorPlace(after, all)
 	if err != nil {

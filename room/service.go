@@ -26,6 +26,8 @@ type Graph interface {
 	Ringing(ctx context.Context, account besedka.AccountID, limit int) ([]besedka.AccountID, error)
 	// Mutuals lists whom an account follows and who follow it.
 	Mutuals(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error)
+	// BlocksOf says for each of the accounts whom it blocks and who block it.
+	BlocksOf(ctx context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error)
 	// Following lists whom an account follows.
 	Following(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error)
 }
@@ -66,6 +68,7 @@ type Service struct {
 	graph    Graph
 	people   *names
 	follows  *follows
+	blocks   *blocks
 	gate     Gate
 	airtime  Airtime
 	announce Announcer
@@ -93,6 +96,7 @@ func New(d Deps) *Service {
 		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, airtime: d.Airtime, asked: d.Asked, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
 		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
 		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
+		blocks:  &blocks{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]*ties{}},
 		limits:  d.Limits.orDefault(),
 		turns:   turns{waiting: map[besedka.ParticipantID]*turn{}},
 		index:   index{seats: map[besedka.ParticipantID]sitting{}},
@@ -190,6 +194,7 @@ func (c *conversation) asksGraph(a Actor) []besedka.AccountID {
 
 // see returns nil if the actor may see the room and it is open.
 func (s *Service) see(ctx context.Context, c *conversation, a Actor) error {
+	a = s.tied(ctx, a)
 	followed, err := s.followed(ctx, c, a)
 	if err != nil {
 		return err

@@ -144,6 +144,9 @@ func (s *State) ascend(a Actor, how Entry, now time.Time) error {
 	if !ok || s.roleOf(account).OnStage() {
 		return nil
 	}
+	if a.ties != nil && slices.ContainsFunc(s.onStage(), func(other besedka.AccountID) bool { return a.ties.blockers[other] }) {
+		return nil // who made the link did not know: they are in the audience, and the link waits
+	}
 	l.UsedBy = account
 	s.links.put(id, l)
 	if !s.picks.has(account) {

@@ -80,6 +80,7 @@ type Participant struct {
 	AppointedBy        besedka.AccountID `json:"appointed_by,omitempty" doc:"Of moderators: who made them one, and may take it back."`
 	Airtime            int64             `json:"airtime,omitempty" doc:"Of those on stage: for how many seconds they have been heard in this room."`
 	FollowedBySpeakers bool              `json:"followed_by_speakers"`
+	BlockedOnStage     int               `json:"blocked_on_stage,omitempty" doc:"Of listeners, for moderators only: how many on stage block them. Bringing them up needs confirm."`
 }
 
 // QueuedHand is a raised hand as moderators see it, in the order of the room's rule.
@@ -93,6 +94,7 @@ type QueuedHand struct {
 	RaisedAt           time.Time         `json:"raised_at"`
 	Airtime            int64             `json:"airtime" doc:"For how many seconds they have been heard in this room."`
 	FollowedBySpeakers bool              `json:"followed_by_speakers"`
+	BlockedOnStage     int               `json:"blocked_on_stage,omitempty" doc:"How many on stage block them. Bringing them up needs confirm."`
 }
 
 // RecentRemoval is a removal that may still be undone.
@@ -114,6 +116,7 @@ type Me struct {
 	Muted           bool                  `json:"muted"`
 	Silenced        bool                  `json:"silenced"`
 	LastModerator   bool                  `json:"last_moderator" doc:"Nobody else here moderates: hand over before leaving."`
+	BlockedOnStage  []Person              `json:"blocked_on_stage" doc:"Whom on stage I block: to be asked about before I enter."`
 	Overflow        bool                  `json:"overflow" doc:"I listen to a full room and am only counted. Entering again takes a place in the audience when there is one."`
 }
 
@@ -152,6 +155,7 @@ func (s *Service) View(ctx context.Context, room besedka.RoomID, a Actor) (*View
 	if err := unknown(s.see(ctx, c, a)); err != nil {
 		return nil, err
 	}
+	a = s.tied(ctx, a)
 	crowd := s.crowdOf(ctx, c)
 	mine := s.follows.of(ctx, a.Who.Account())
 
@@ -159,6 +163,7 @@ func (s *Service) View(ctx context.Context, room besedka.RoomID, a Actor) (*View
 	v := c.state.view(a, crowd, mine, moment(s.now()))
 	v.Seq = c.seq
 	c.mu.RUnlock()
+	s.mark(ctx, c, v)
 	s.nameAll(ctx, v)
 	return v, nil
 }
@@ -188,6 +193,7 @@ func (s *State) view(a Actor, crowd *crowd, mine []besedka.AccountID, now time.T
 	if s.Role(a.Who).Moderates() {
 		s.forModerators(v, crowd, now)
 	}
+	s.veil(v, a)
 	return v
 }
 
@@ -258,6 +264,9 @@ func (v *View) single() []*Person {
 	}
 	if v.Timer != nil {
 		list = append(list, &v.Timer.By)
+	}
+	for i := range v.Me.BlockedOnStage {
+		list = append(list, &v.Me.BlockedOnStage[i])
 	}
 	if v.Pin != nil {
 		list = append(list, &v.Pin.By)

@@ -188,10 +188,12 @@ func (b *board) CloseOthers(_ besedka.RoomID, who besedka.ParticipantID, _ besed
 
 // graph is a set of follow edges.
 type graph struct {
-	mu    sync.Mutex
-	edges map[[2]besedka.AccountID]bool // follower, followed
-	asked int
-	err   error
+	mu     sync.Mutex
+	edges  map[[2]besedka.AccountID]bool // follower, followed
+	walls  map[[2]besedka.AccountID]bool // blocker, blocked
+	walled int                           // how often blocks were asked for
+	asked  int
+	err    error
 }
 
 func (g *graph) follow(follower, target besedka.AccountID) {

@@ -2,7 +2,6 @@ package social
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -86,23 +85,53 @@ func lockBoth(tx *db.Tx, accounts ...besedka.AccountID) error {
 
 // Blocks gives whom the account blocks, the latest first.
 func (s *Service) Blocks(ctx context.Context, account besedka.AccountID) ([]besedka.AccountID, error) {
-	blocked, _, err := s.BlocksOf(ctx, account)
-	return blocked, err
-}
-
-// BlocksOf gives whom the account blocks, the latest first, and who blocks it. The
-// latter must not be told to anybody.
-func (s *Service) BlocksOf(ctx context.Context, account besedka.AccountID) (blocked, blockers []besedka.AccountID, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		blocked, blockers = []besedka.AccountID{}, []besedka.AccountID{}
-		return errors.Join(
-			each(tx, func(id besedka.AccountID) { blocked = append(blocked, id) },
-				`SELECT blocked_id FROM blocks WHERE blocker_id = $1 ORDER BY created_at DESC, blocked_id`, string(account)),
-			each(tx, func(id besedka.AccountID) { blockers = append(blockers, id) },
-				`SELECT blocker_id FROM blocks WHERE blocked_id = $1`, string(account)))
+	var ids []besedka.AccountID
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		ids = []besedka.AccountID{}
+		return each(tx, func(id besedka.AccountID) { ids = append(ids, id) },
+			`SELECT blocked_id FROM blocks WHERE blocker_id = $1 ORDER BY created_at DESC, blocked_id`, string(account))
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("list blocks: %w", err)
+		return nil, fmt.Errorf("list blocks: %w", err)
+	}
+	return ids, nil
+}
+
+// BlocksOf gives for each of the accounts whom it blocks, and who block it, where
+// there is anybody. The latter must not be told to anybody.
+func (s *Service) BlocksOf(ctx context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		blocked, blockers = map[besedka.AccountID][]besedka.AccountID{}, map[besedka.AccountID][]besedka.AccountID{}
+		for some := range slices.Chunk(accounts, atOnce) {
+			in, args := list(nil, some)
+			if err := pairs(tx, blocked, `SELECT blocker_id, blocked_id FROM blocks WHERE blocker_id IN (`+in+`)`, args); err != nil {
+				return err
+			}
+			if err := pairs(tx, blockers, `SELECT blocked_id, blocker_id FROM blocks WHERE blocked_id IN (`+in+`)`, args); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask for blocks: %w", err)
 	}
 	return blocked, blockers, nil
+}
+
+// pairs adds the second of each row to what belongs to the first.
+func pairs(tx *db.Tx, into map[besedka.AccountID][]besedka.AccountID, query string, args []any) error {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var first, second besedka.AccountID
+		if err := rows.Scan(&first, &second); err != nil {
+			return err
+		}
+		into[first] = append(into[first], second)
+	}
+	return rows.Err()
 }

@@ -167,12 +167,13 @@ func TestABlockEndsFollowsAndForbidsThem(t *testing.T) {
 				t.Errorf("%s follows %s: %v", pair[0], pair[1], err)
 			}
 		}
-		blocked, blockers, err := s.BlocksOf(ctx, "anna")
-		if err != nil || !slices.Equal(blocked, []besedka.AccountID{"boris"}) || len(blockers) != 0 {
-			t.Errorf("anna: %v, %v, error %v", blocked, blockers, err)
+		if list, err := s.Blocks(ctx, "anna"); err != nil || !slices.Equal(list, []besedka.AccountID{"boris"}) {
+			t.Errorf("anna blocks %v, error %v", list, err)
 		}
-		if blocked, blockers, err = s.BlocksOf(ctx, "boris"); err != nil || len(blocked) != 0 || !slices.Equal(blockers, []besedka.AccountID{"anna"}) {
-			t.Errorf("boris: %v, %v, error %v", blocked, blockers, err)
+		blocked, blockers, err := s.BlocksOf(ctx, []besedka.AccountID{"anna", "boris", "clara"})
+		if err != nil || len(blocked) != 1 || len(blockers) != 1 ||
+			!slices.Equal(blocked["anna"], []besedka.AccountID{"boris"}) || !slices.Equal(blockers["boris"], []besedka.AccountID{"anna"}) {
+			t.Errorf("blocked %v, blockers %v, error %v", blocked, blockers, err)
 		}
 		if err := s.Unblock(ctx, "anna", "boris"); err != nil {
 			t.Fatal(err)

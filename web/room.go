@@ -184,8 +184,27 @@ type Invited struct {
 	OnStage bool `json:"on_stage" doc:"True at once for who had a hand up; others are asked."`
 }
 
-func (s *Server) inviteToStage(ctx context.Context, in *chosenInput) (*out[Invited], error) {
-	onStage, err := s.Rooms.InviteToStage(ctx, in.Room, actorOf(ctx), in.Body.Account)
+// raised is whom a moderator brings on stage.
+type raised struct {
+	Account besedka.AccountID `json:"account"`
+	Confirm bool              `json:"confirm,omitempty" doc:"Also beside people on stage who block them; without it that is refused as blocked_on_stage."`
+}
+
+type raisedInput struct {
+	Room besedka.RoomID `path:"room"`
+	Body raised
+}
+
+// moderatorOf is the caller, who may have confirmed what they do.
+func moderatorOf(ctx context.Context, confirmed bool) room.Actor {
+	if confirmed {
+		return actorOf(ctx).Sure()
+	}
+	return actorOf(ctx)
+}
+
+func (s *Server) inviteToStage(ctx context.Context, in *raisedInput) (*out[Invited], error) {
+	onStage, err := s.Rooms.InviteToStage(ctx, in.Room, moderatorOf(ctx, in.Body.Confirm), in.Body.Account)
 	return reply(Invited{onStage}, err)
 }
 
@@ -201,8 +220,9 @@ type roleInput struct {
 	Room    besedka.RoomID    `path:"room"`
 	Account besedka.AccountID `path:"account"`
 	Body    struct {
-		Role   besedka.Role `json:"role" doc:"moderator, speaker or listener."`
-		Reason string       `json:"reason,omitempty" doc:"Of a move to the audience, told to that person only; at most 280 characters."`
+		Role    besedka.Role `json:"role" doc:"moderator, speaker or listener."`
+		Reason  string       `json:"reason,omitempty" doc:"Of a move to the audience, told to that person only; at most 280 characters."`
+		Confirm bool         `json:"confirm,omitempty" doc:"To speaker, also beside people on stage who block them; without it that is refused as blocked_on_stage."`
 	}
 }
 
@@ -210,7 +230,7 @@ func (s *Server) setRole(ctx context.Context, in *roleInput) (*out[*room.View], 
 	if in.Body.Role == besedka.RoleListener {
 		return s.view(ctx, in.Room, s.Rooms.MoveToAudience(ctx, in.Room, actorOf(ctx), in.Account, in.Body.Reason))
 	}
-	return s.view(ctx, in.Room, s.Rooms.SetRole(ctx, in.Room, actorOf(ctx), in.Account, in.Body.Role))
+	return s.view(ctx, in.Room, s.Rooms.SetRole(ctx, in.Room, moderatorOf(ctx, in.Body.Confirm), in.Account, in.Body.Role))
 }
 
 func (s *Server) silence(ctx context.Context, in *targetInput) (*nothing, error) {

@@ -93,6 +93,7 @@ func TestTheBlockedSeeANameAndNoMore(t *testing.T) {
 		if got := boris.must(200, "GET", "/me/blocks", nil).names("accounts"); got != "" {
 			t.Errorf("blocks of the blocked: %s", got)
 		}
+		anna.refused(422, "invalid_request", "GET", "/hallway?blocked=x", nil)
 		anna.refused(422, "block_self", "PUT", "/accounts/"+anna.id+"/block", nil)
 		anna.refused(404, "not_found", "PUT", "/accounts/nobody/block", nil)
 		anna.must(204, "DELETE", "/accounts/"+boris.id+"/block", nil)

@@ -50,7 +50,8 @@ func (s *Server) withdrawAttribution(ctx context.Context, in *roomInput) (*nothi
 type nextInput struct {
 	Room besedka.RoomID `path:"room"`
 	Body struct {
-		Count int `json:"count" doc:"How many hands, 1 to 10."`
+		Count   int  `json:"count" doc:"How many hands, 1 to 10."`
+		Confirm bool `json:"confirm,omitempty" doc:"Also those whom people on stage block; without it they are passed over."`
 	}
 }
 
@@ -60,7 +61,7 @@ type BroughtUp struct {
 }
 
 func (s *Server) bringUpNext(ctx context.Context, in *nextInput) (*out[BroughtUp], error) {
-	up, err := s.Rooms.BringUpNext(ctx, in.Room, actorOf(ctx), in.Body.Count)
+	up, err := s.Rooms.BringUpNext(ctx, in.Room, moderatorOf(ctx, in.Body.Confirm), in.Body.Count)
 	return reply(BroughtUp{up}, err)
 }
 

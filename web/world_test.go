@@ -101,6 +101,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 	}
 	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: w.people, Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
 		Now: time.Now, Random: rand.Reader, Log: log, Limits: room.Limits{Listeners: listeners}})
+	graph.OnBlock(w.rooms.Blocked)
 	w.accounts.OnRevoke(func(c besedka.CredentialID, _ besedka.ParticipantID) {
 		w.media.CloseCredential(c)
 		w.live.CloseCredential(c)

@@ -103,6 +103,7 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 		p.outbound = outbound.New(outbound.Config{Agent: outbound.Agent(version, c.URL), Now: time.Now})
 	}
 	p.accounts.OnRevoke(p.revoked)
+	graph.OnBlock(p.rooms.Blocked)
 	if err = p.rooms.Recover(ctx); err != nil {
 		return nil, err
 	}
