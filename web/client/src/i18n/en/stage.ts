@@ -82,7 +82,7 @@ export const stage = {
   why_asked_in_chat: 'asked in the chat',
   ask_up: 'Ask up',
   asked_up: 'Asked',
-  ask_up_person: 'Ask {name} on stage',
+  ask_up_person: 'Ask up {name}',
   speaker_links: 'Speaker links',
   speaker_links_text: 'Who opens such a link comes straight on stage. Each is good for one person and two hours.',
   speaker_link_make: 'Make a link',
