@@ -245,6 +245,12 @@ export class App {
       case 'seat_closed':
         if (room === this.session?.room) this.session?.refused(new Problem(404, 'not_found'))
         break
+      case 'question_offered':
+        if (room === this.session?.room) {
+          this.notices.interrupt(t('question_offered'))
+          this.notices.show(t('question_offered'), { forMilliseconds: 20_000, action: { label: t('questions'), run: () => this.session?.openBeside('questions') } })
+        }
+        break
       case 'invitation_redeemed': {
         const account = event.data.account as Person | undefined
         if (account?.name) this.notices.show(t('invitation_joined_toast', { name: account.name }))

@@ -9,7 +9,7 @@ import { initials, toneOf, tones } from './ui/face'
 describe('addresses', () => {
   it.each([
     ['/', { page: 'hallway' }], ['/join/abc', { page: 'join', code: 'abc' }], ['/rooms/r1', { page: 'room', room: 'r1' }], ['/listen/r1', { page: 'listen', room: 'r1' }], ['/@ann', { page: 'profile', username: 'ann' }],
-    ['/settings', { page: 'settings' }], ['/connection', { page: 'connection' }], ['/invitations/', { page: 'invitations' }], ['/sign-in', { page: 'sign-in' }], ['/rooms', { page: 'nothing' }], ['/@', { page: 'nothing' }], ['/a/b/c', { page: 'nothing' }], ['/%E0', { page: 'nothing' }],
+    ['/settings', { page: 'settings' }], ['/connection', { page: 'connection' }], ['/components', { page: 'components' }], ['/invitations/', { page: 'invitations' }], ['/sign-in', { page: 'sign-in' }], ['/rooms', { page: 'nothing' }], ['/@', { page: 'nothing' }], ['/a/b/c', { page: 'nothing' }], ['/%E0', { page: 'nothing' }],
   ])('%s', (path, route) => expect(routeOf(path)).toEqual(route))
 })
 

@@ -9,6 +9,7 @@ export type Route =
   | { page: 'invitations' }
   | { page: 'settings' }
   | { page: 'connection' }
+  | { page: 'components' }
   | { page: 'listen'; room: string }
   | { page: 'speak'; room: string }
   | { page: 'nothing' }
@@ -26,7 +27,7 @@ export function routeOf(path: string): Route {
   }
   if (parts.length === 1 && first) {
     if (first.startsWith('@') && first.length > 1) return { page: 'profile', username: first.slice(1) }
-    if (first === 'sign-in' || first === 'invitations' || first === 'settings' || first === 'connection') return { page: first }
+    if (first === 'sign-in' || first === 'invitations' || first === 'settings' || first === 'connection' || first === 'components') return { page: first }
   }
   return { page: 'nothing' }
 }

@@ -257,6 +257,8 @@ export interface Question {
   votes: number
   voted: boolean
   mine: boolean
+  /** Mine, asked without a name and being answered: I may come on stage, which says that it is mine. */
+  offered: boolean
   asked_at: string
 }
 

@@ -87,7 +87,7 @@ describe('powers', () => {
     ['a moderator over another moderator', 'moderator', person('x', 'moderator'), ['mute_person', 'silence', 'set_timer']],
     ['a moderator over one they appointed', 'moderator', person('x', 'moderator', { muted: true, appointed_by: 'me' }), ['silence', 'set_timer', 'unmake_moderator', 'move_to_audience', 'remove_person']],
     ['a moderator over a silenced speaker', 'moderator', person('x', 'speaker', { silenced: true, muted: true }), ['lift_silence', 'set_timer', 'make_moderator', 'move_to_audience', 'remove_person']],
-    ['a moderator over a listener', 'moderator', person('x', 'listener'), ['invite_to_stage', 'remove_person']],
+    ['a moderator over a listener', 'moderator', person('x', 'listener'), ['invite_to_stage', 'chat_mute', 'remove_person']],
     ['the host over a speaker who is away', 'host', person('x', 'speaker', { connected: false, muted: true }), ['silence', 'set_timer', 'make_moderator', 'move_to_audience', 'remove_person']],
     ['the host over a moderator', 'host', person('x', 'moderator', { muted: true }), ['silence', 'set_timer', 'unmake_moderator', 'hand_over_host', 'move_to_audience', 'remove_person']],
   ] as const)('of %s', (_, role, target, wanted) => {

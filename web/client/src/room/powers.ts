@@ -4,7 +4,7 @@ import { isModerator, isOnStage } from './circles'
 
 export type Power =
   | 'invite_to_stage' | 'move_to_audience' | 'make_moderator' | 'unmake_moderator'
-  | 'mute_person' | 'silence' | 'lift_silence' | 'hand_over_host' | 'remove_person' | 'step_down' | 'set_timer'
+  | 'mute_person' | 'silence' | 'lift_silence' | 'hand_over_host' | 'remove_person' | 'step_down' | 'set_timer' | 'chat_mute'
 
 export interface Viewer {
   account: string
@@ -16,7 +16,7 @@ type Target = Pick<Participant, 'account' | 'role' | 'muted' | 'silenced' | 'con
 export function powersOver(viewer: Viewer, target: Target): Power[] {
   if (viewer.account === target.account) return isOnStage(target) && target.role !== 'host' ? ['step_down'] : []
   if (!isModerator(viewer)) return []
-  if (target.role === 'listener') return ['invite_to_stage', 'remove_person']
+  if (target.role === 'listener') return ['invite_to_stage', 'chat_mute', 'remove_person']
   const powers: Power[] = []
   const isOverTarget = target.role === 'speaker' || (target.role === 'moderator' && (viewer.role === 'host' || target.appointed_by === viewer.account))
   if (!target.muted) powers.push('mute_person')

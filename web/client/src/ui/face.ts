@@ -22,7 +22,8 @@ export function toneOf(id: string): number {
   return (hash >>> 0) % tones
 }
 
-/** Where a photo's picture is: small is 128 pixels wide, large 512. It never changes. */
+/** Where a photo's picture is: small is 128 pixels wide, large 512. It never changes. A path of this site is a picture that came with the client. */
 export function photoURL(photo: string, size: 'small' | 'large'): string {
+  if (photo.startsWith('/')) return photo
   return `/api/v1/photos/${encodeURIComponent(photo)}/${size}`
 }

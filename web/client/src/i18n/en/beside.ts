@@ -57,4 +57,7 @@ export const beside = {
   pin_hint: 'Everyone in the room sees it at the top. This server looks at the page for its title.',
   pin_it: 'Pin',
   unpin: 'Take it off',
+  come_up: 'Come on stage',
+  question_offered: 'Your question is being answered. You may come on stage for it: then everyone knows it is yours.',
+  chat_mute: 'Keep out of the chat for 10 minutes',
 } as const satisfies Record<string, string | Plural>
