@@ -36,4 +36,16 @@ export const people = {
   blocked_person_here: '{name}, whom you blocked, has come to listen',
   blocks: 'Blocked people',
   blocks_none: 'You have blocked nobody.',
+
+  problem_photo_invalid: 'This is not a picture that can be used. Take a JPEG, PNG, WebP or GIF.',
+  problem_photo_too_large: 'This picture is too large. Take one of at most 40 megapixels and 12,000 pixels a side.',
+  problem_photos_busy: 'Many photos are being sent right now. Try again in a moment.',
+  problem_bio_invalid: 'The text about you has at most 2,000 characters, without control characters.',
+  problem_links_invalid: 'There are at most 5 links. Each begins with http:// or https:// and has at most 200 characters, its name at most 40.',
+  problem_name_already_changed: 'The name can be changed only once, and it was.',
+  problem_not_followed: 'You do not follow them.',
+  problem_block_self: 'You cannot block yourself.',
+  problem_too_many_blocks: 'You block as many people as one can.',
+  problem_not_possible: 'That is not possible.',
+  problem_blocked_on_stage: 'Somebody on stage has blocked this person. Bring them up all the same?',
 } as const satisfies Record<string, string | Plural>
