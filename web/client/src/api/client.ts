@@ -1,10 +1,12 @@
-/** What the server answered when it refused: a stable code for programs. Words for people come from the catalogue (i18n/problem.ts). */
+/** What the server answered when it refused: a stable code for programs. Words for people are chosen in i18n/problem.ts. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     readonly field: string | null = null,
     readonly retryAfterSeconds: number | null = null,
+    /** The server's words, in the language that was asked for. */
+    readonly detail = '',
   ) {
     super(code)
     this.name = 'Problem'
@@ -29,7 +31,8 @@ export class Client {
   constructor(readonly token: string | null = null) {}
 
   headers(): Record<string, string> {
-    return this.token ? { Authorization: `Bearer ${this.token}` } : {}
+    const language = globalThis.document?.documentElement.lang
+    return { ...(language ? { 'Accept-Language': language } : {}), ...(this.token ? { Authorization: `Bearer ${this.token}` } : {}) }
   }
 
   /** Sends and returns the raw answer if its status is 2xx; throws a Problem otherwise. */
@@ -64,12 +67,13 @@ export class Client {
 
 async function problemOf(answer: Response): Promise<Problem> {
   const retryAfter = Number(answer.headers.get('Retry-After'))
-  const about = (await answer.json().catch(() => ({}))) as { code?: unknown; field?: unknown }
+  const about = (await answer.json().catch(() => ({}))) as { code?: unknown; field?: unknown; detail?: unknown }
   return new Problem(
     answer.status,
     typeof about.code === 'string' ? about.code : `http_${answer.status}`,
     typeof about.field === 'string' ? about.field : null,
     retryAfter > 0 ? retryAfter : null,
+    typeof about.detail === 'string' ? about.detail : '',
   )
 }
 

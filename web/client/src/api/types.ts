@@ -284,7 +284,8 @@ export interface Timer {
 /** What a moderator did. The target is named to moderators only. */
 export interface LogEntry {
   at: string
-  by: Person
+  /** Null where nobody decided it. */
+  by: Person | null
   action: string
   target: Person | null
   detail: string

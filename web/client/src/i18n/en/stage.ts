@@ -135,4 +135,9 @@ export const stage = {
   log_poll: 'asked the room',
   log_agenda: 'set the agenda',
   airtime_share: { one: '{count} % of what was said', other: '{count} % of what was said' },
+  log_invited: 'asked somebody on stage',
+  log_hand_lowered: 'lowered a hand',
+  log_visibility_kept: 'kept the room as it is',
+  log_attribution_asked: 'asked the stage about quoting',
+  log_timer_cleared: 'took a time limit off',
 } as const satisfies Record<string, string | Plural>

@@ -136,4 +136,9 @@ export const stage: Translated<typeof english> = {
   log_poll: 'опрос',
   log_agenda: 'повестка',
   airtime_share: { one: '{count} % сказанного', few: '{count} % сказанного', many: '{count} % сказанного', other: '{count} % сказанного' },
+  log_invited: 'приглашение на сцену',
+  log_hand_lowered: 'опущена рука',
+  log_visibility_kept: 'комната оставлена как есть',
+  log_attribution_asked: 'вопрос сцене о цитировании',
+  log_timer_cleared: 'ограничение времени снято',
 }
