@@ -83,6 +83,7 @@ var (
 	ErrForbidden       = NewError(Forbidden, "forbidden")
 	ErrInvalid         = NewError(Invalid, "invalid_request")
 	ErrTooMany         = NewError(TooMany, "too_many_requests")
+	ErrModeratorsOnly  = NewError(Forbidden, "moderators_only")
 )
 
 // AsError finds the Error in err's chain; anything else becomes an internal

@@ -18,7 +18,7 @@ var (
 	ErrNotInvited       = besedka.NewError(besedka.Conflict, "not_invited")
 	ErrConsentNeeded    = besedka.NewError(besedka.Conflict, "consent_needed")
 	ErrNotASpeaker      = besedka.NewError(besedka.Conflict, "not_a_speaker")
-	ErrModeratorsOnly   = besedka.NewError(besedka.Forbidden, "moderators_only")
+	ErrModeratorsOnly   = besedka.ErrModeratorsOnly
 	ErrHostOnly         = besedka.NewError(besedka.Forbidden, "host_only")
 	ErrHostProtected    = besedka.NewError(besedka.Forbidden, "host_protected")
 	ErrNotYourModerator = besedka.NewError(besedka.Forbidden, "not_your_moderator")

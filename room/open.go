@@ -18,7 +18,7 @@ type Opening struct {
 	Language      string              // BCP 47, two or three letters; "" = not said
 	Attribution   Attribution         // "" = off the record
 	Queue         QueueRule           // "" = first come
-	Chat          Chat                // who may write; "" = everyone
+	Chat          besedka.Chat        // who may write; "" = everyone
 }
 
 // check returns the opening with its text tidied, or what is wrong with it.
@@ -47,7 +47,7 @@ func (o Opening) check() (Opening, error) {
 	case !slices.Contains(QueueRules, o.Queue):
 		return o, ErrQueueRuleInvalid.In("queue_rule")
 	}
-	if o.Chat = cmp.Or(o.Chat, ChatEveryone); !slices.Contains(Chats, o.Chat) {
+	if o.Chat = cmp.Or(o.Chat, besedka.ChatEveryone); !slices.Contains(Chats, o.Chat) {
 		return o, ErrChatInvalid.In("chat")
 	}
 	return o, nil

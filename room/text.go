@@ -24,45 +24,23 @@ type Text struct {
 	AgendaNow     int    // the item under discussion, from 1; 0 = none
 	AgendaStarted string // when each item began; see starts
 
-	Chat      ChatSetting
-	Questions QuestionSetting
+	Chat      besedka.ChatSetting
+	Questions besedka.QuestionSetting
 }
 
-// Chat says who may write in a room's chat.
-type Chat string
-
-// The chat modes.
-const (
-	ChatEveryone  Chat = "everyone"
-	ChatFollowers Chat = "followers" // who follows the host or a moderator here; and the stage
-	ChatOff       Chat = "off"
-)
-
 // Chats are all of them.
-var Chats = []Chat{ChatEveryone, ChatFollowers, ChatOff}
+var Chats = []besedka.Chat{besedka.ChatEveryone, besedka.ChatFollowers, besedka.ChatOff}
 
 // MaxSlow is the longest time between two messages of one person that may be asked for.
 const MaxSlow = 60 // seconds
 
-// ChatSetting is how a room's chat is set.
-type ChatSetting struct {
-	Mode        Chat `json:"mode"`
-	SlowSeconds int  `json:"slow_seconds" doc:"The least time between two messages of one person; moderators are excepted. 0 to 60."`
-}
-
-// QuestionSetting says whether questions may be asked, and whether without a name.
-type QuestionSetting struct {
-	On        bool `json:"on"`
-	Anonymous bool `json:"anonymous" doc:"Questions may be asked without a name."`
-}
-
 // textOf is what a room begins with.
-func textOf(chat Chat) Text {
-	return Text{Chat: ChatSetting{Mode: chat}, Questions: QuestionSetting{On: true}}
+func textOf(chat besedka.Chat) Text {
+	return Text{Chat: besedka.ChatSetting{Mode: chat}, Questions: besedka.QuestionSetting{On: true}}
 }
 
 // SetChat says who may write and how often; nil leaves a part as it is. Moderators only.
-func (s *State) SetChat(by besedka.AccountID, mode *Chat, slow *int) error {
+func (s *State) SetChat(by besedka.AccountID, mode *besedka.Chat, slow *int) error {
 	if err := s.needModerator(by); err != nil {
 		return err
 	}
@@ -118,7 +96,7 @@ func (s *State) SetQuestions(by besedka.AccountID, on, anonymous *bool) error {
 }
 
 // SetChat is State.SetChat.
-func (s *Service) SetChat(ctx context.Context, room besedka.RoomID, a Actor, mode *Chat, slow *int) error {
+func (s *Service) SetChat(ctx context.Context, room besedka.RoomID, a Actor, mode *besedka.Chat, slow *int) error {
 	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error { return st.SetChat(by, mode, slow) })
 }
 
@@ -127,33 +105,20 @@ func (s *Service) SetQuestions(ctx context.Context, room besedka.RoomID, a Actor
 	return s.command(ctx, room, a, func(st *State, by besedka.AccountID, _ time.Time) error { return st.SetQuestions(by, on, anonymous) })
 }
 
-// Inside is what those who keep text beside the voice need to know of somebody
-// in a room, at one moment.
-type Inside struct {
-	Role         besedka.Role // "" without a seat
-	Refusal      error        // why they may not take part: ErrNotInRoom, or ErrInOverflow; nil if they may
-	OnStageSince time.Time    // zero for who is not on stage
-	Chat         ChatSetting
-	Questions    QuestionSetting
-	People       int                 // seats taken
-	Stage        []besedka.AccountID // on stage and here
-	Moderators   []besedka.AccountID // of them
-}
-
 // Inside says what the account is in a room. The errors are those of every
 // command: besedka.ErrNotFound, ErrRemoved, ErrEnded.
-func (s *Service) Inside(ctx context.Context, room besedka.RoomID, account besedka.AccountID) (Inside, error) {
+func (s *Service) Inside(ctx context.Context, room besedka.RoomID, account besedka.AccountID) (besedka.Inside, error) {
 	c, err := s.find(ctx, room)
 	if err != nil {
-		return Inside{}, err
+		return besedka.Inside{}, err
 	}
 	if err := s.see(ctx, c, Actor{Who: account.Participant()}); err != nil {
-		return Inside{}, err
+		return besedka.Inside{}, err
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	st := c.state
-	in := Inside{Role: st.roleOf(account), Refusal: st.needSeat(account), Chat: st.text.Chat, Questions: st.text.Questions, People: len(st.seats.rows),
+	in := besedka.Inside{Role: st.roleOf(account), Refusal: st.needSeat(account), Chat: st.text.Chat, Questions: st.text.Questions, People: len(st.seats.rows),
 		Stage: st.onStage(), Moderators: st.moderators()}
 	if in.Role.OnStage() {
 		in.OnStageSince = st.stage.rows[account].Since
@@ -215,19 +180,19 @@ func (s *State) writeText(w *writes) {
 }
 
 func loadText(tx *db.Tx, room besedka.RoomID, st *State) error {
-	t := textOf(ChatEveryone)
+	t := textOf(besedka.ChatEveryone)
 	var pinChanged, on, anonymous int64
 	err := tx.QueryRow(`SELECT pins, pin, pin_changed_at, agenda, agenda_now, agenda_started, chat, slow_seconds, questions, anonymous
 		FROM room_texts WHERE room_id = $1`, room).Scan(&t.Pins, &t.Pin.Number, &pinChanged, &t.Agenda, &t.AgendaNow, &t.AgendaStarted,
 		&t.Chat.Mode, &t.Chat.SlowSeconds, &on, &anonymous)
 	if errors.Is(err, sql.ErrNoRows) {
-		st.text = textOf(ChatEveryone) // a room from before there was text
+		st.text = textOf(besedka.ChatEveryone) // a room from before there was text
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	t.PinChanged, t.Questions = fromMillis(pinChanged), QuestionSetting{On: on != 0, Anonymous: anonymous != 0}
+	t.PinChanged, t.Questions = fromMillis(pinChanged), besedka.QuestionSetting{On: on != 0, Anonymous: anonymous != 0}
 	st.text = t
 	return loadPin(tx, room, &st.text.Pin)
 }

@@ -241,12 +241,12 @@ func TestAgendaIsBoundedAndForModerators(t *testing.T) {
 func TestChatAndQuestionsAreSetByModerators(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		room := w.hosted()
-		if v := w.view(room, "boris"); v.Chat != (ChatSetting{Mode: ChatEveryone}) || v.Questions != (QuestionSetting{On: true}) {
+		if v := w.view(room, "boris"); v.Chat != (besedka.ChatSetting{Mode: besedka.ChatEveryone}) || v.Questions != (besedka.QuestionSetting{On: true}) {
 			t.Errorf("a room begins with %+v %+v", v.Chat, v.Questions)
 		}
-		mode, slow, yes, no := ChatFollowers, 10, true, false
-		wrong, long := Chat("some"), MaxSlow+1
-		set := func(by besedka.AccountID, m *Chat, s *int) error {
+		mode, slow, yes, no := besedka.ChatFollowers, 10, true, false
+		wrong, long := besedka.Chat("some"), MaxSlow+1
+		set := func(by besedka.AccountID, m *besedka.Chat, s *int) error {
 			return w.service.SetChat(ctx, room, actor(by), m, s)
 		}
 		wantCode(t, "by a speaker", set("anna", &mode, nil), ErrModeratorsOnly)
@@ -263,13 +263,13 @@ func TestChatAndQuestionsAreSetByModerators(t *testing.T) {
 			t.Errorf("told %v", got)
 		}
 		w.start()
-		if v := w.view(room, "boris"); v.Chat != (ChatSetting{ChatFollowers, 10}) || v.Questions != (QuestionSetting{false, true}) {
+		if v := w.view(room, "boris"); v.Chat != (besedka.ChatSetting{Mode: besedka.ChatFollowers, SlowSeconds: 10}) || v.Questions != (besedka.QuestionSetting{Anonymous: true}) {
 			t.Errorf("after a restart %+v %+v", v.Chat, v.Questions)
 		}
 		_, err = w.service.Open(ctx, actor("other"), Opening{Kind: KindOpen, Chat: "some"})
 		wantCode(t, "a room with such a chat", err, ErrChatInvalid)
-		quiet, err := w.service.Open(ctx, actor("other"), Opening{Kind: KindOpen, Chat: ChatOff})
-		if err != nil || w.view(quiet, "other").Chat.Mode != ChatOff {
+		quiet, err := w.service.Open(ctx, actor("other"), Opening{Kind: KindOpen, Chat: besedka.ChatOff})
+		if err != nil || w.view(quiet, "other").Chat.Mode != besedka.ChatOff {
 			t.Errorf("%v", err)
 		}
 	})

@@ -42,10 +42,10 @@ type View struct {
 	RefetchAfterMS int64         `json:"refetch_after_ms" doc:"When others change the room, ask for it again at a random moment within this time."`
 
 	// Beside the voice.
-	Pin       *Pinned         `json:"pin"`
-	Agenda    *Agenda         `json:"agenda"`
-	Chat      ChatSetting     `json:"chat"`
-	Questions QuestionSetting `json:"questions"`
+	Pin       *Pinned                 `json:"pin"`
+	Agenda    *Agenda                 `json:"agenda"`
+	Chat      besedka.ChatSetting     `json:"chat"`
+	Questions besedka.QuestionSetting `json:"questions"`
 
 	// For moderators only; absent for others.
 	Queue    []QueuedHand        `json:"queue,omitzero"`

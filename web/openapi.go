@@ -40,7 +40,7 @@ var words = map[reflect.Type][]any{
 	reflect.TypeFor[room.Attribution](): {room.OnRecord, room.Background, room.ChathamHouse, room.OffRecord},
 	reflect.TypeFor[room.QueueRule](): {room.QueueFirstCome, room.QueueLeastAirtime, room.QueueFirstTimers, room.QueueAlternate,
 		room.QueueLot},
-	reflect.TypeFor[room.Chat](): {room.ChatEveryone, room.ChatFollowers, room.ChatOff},
+	reflect.TypeFor[besedka.Chat](): {besedka.ChatEveryone, besedka.ChatFollowers, besedka.ChatOff},
 }
 
 // refine says of a type's fields what the library does not see: which objects

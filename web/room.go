@@ -50,7 +50,7 @@ type openInput struct {
 		Language      string              `json:"language,omitempty" doc:"Two or three letters of BCP 47; if none is given, the first of Accept-Language."`
 		Attribution   room.Attribution    `json:"attribution,omitempty" doc:"on_record, background, chatham_house or off_record, which is meant if none is given."`
 		QueueRule     room.QueueRule      `json:"queue_rule,omitempty" doc:"first_come, which is meant if none is given, least_airtime, first_timers, alternate or lot."`
-		Chat          room.Chat           `json:"chat,omitempty" doc:"Who may write: everyone, which is meant if nothing is said, followers or off."`
+		Chat          besedka.Chat        `json:"chat,omitempty" doc:"Who may write: everyone, which is meant if nothing is said, followers or off."`
 	}
 }
 

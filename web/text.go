@@ -60,8 +60,8 @@ func (s *Server) moveAgenda(ctx context.Context, in *agendaNowInput) (*out[*room
 type chatSettingInput struct {
 	Room besedka.RoomID `path:"room"`
 	Body struct {
-		Mode        *room.Chat `json:"mode,omitempty" doc:"Who may write: everyone, followers (of the host or a moderator here) or off."`
-		SlowSeconds *int       `json:"slow_seconds,omitempty" doc:"The least time between two messages of one person, 0 to 60."`
+		Mode        *besedka.Chat `json:"mode,omitempty" doc:"Who may write: everyone, followers (of the host or a moderator here) or off."`
+		SlowSeconds *int          `json:"slow_seconds,omitempty" doc:"The least time between two messages of one person, 0 to 60."`
 	}
 }
 
