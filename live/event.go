@@ -18,8 +18,11 @@ const (
 	kindParticipantsChanged = "participants_changed" // announced by rooms; coalesced here
 	kindRoomEnded           = "room_ended"           // last fact of a room's topic
 	kindRemovedFromRoom     = "removed_from_room"    // fact of an account's topic that ends the stream of that room
-	kindMessageDeleted      = "message_deleted"      // what was said in a fact before it has been taken out of the outbox
 )
+
+// redacting are the facts after which what an earlier one said is no longer in
+// the outbox.
+var redacting = map[string]bool{"message_deleted": true, "backchannel_message_deleted": true, "question_deleted": true}
 
 // Event is one message of an event stream.
 type Event struct {
@@ -113,7 +116,7 @@ func newEntry(f *besedka.Fact, room besedka.RoomID) (*entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fact %d of %s: %w", f.Seq, f.Topic, err)
 	}
-	e := &entry{seq: f.Seq, to: newRecipients(f.To), data: data, redacts: f.Kind == kindMessageDeleted}
+	e := &entry{seq: f.Seq, to: newRecipients(f.To), data: data, redacts: redacting[f.Kind]}
 	switch {
 	case room != "" && f.Kind == kindRoomEnded:
 		e.ends = room

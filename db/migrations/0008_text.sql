@@ -37,7 +37,7 @@ CREATE TABLE messages (
     created_at BIGINT  NOT NULL
 );
 
-CREATE UNIQUE INDEX messages_by_room ON messages (room_id, backstage, seq);
+CREATE INDEX messages_by_room ON messages (room_id, seq);
 CREATE INDEX messages_by_author ON messages (author, room_id, seq);
 CREATE INDEX messages_backstage ON messages (room_id) WHERE backstage = 1;
 
