@@ -78,10 +78,8 @@ type Rooms interface {
 type Graph interface {
 	// Among gives whom of among the follower follows.
 	Among(ctx context.Context, follower besedka.AccountID, among []besedka.AccountID) (map[besedka.AccountID]bool, error)
-	// Blockers lists who has blocked the account, at most limit.
-	Blockers(ctx context.Context, account besedka.AccountID, limit int) ([]besedka.AccountID, error)
-	// Blocked says whom of among the account has blocked.
-	Blocked(ctx context.Context, account besedka.AccountID, among []besedka.AccountID) (map[besedka.AccountID]bool, error)
+	// BlocksOf gives whom the account blocks, and who blocks it.
+	BlocksOf(ctx context.Context, account besedka.AccountID) (blocked, blockers []besedka.AccountID, err error)
 }
 
 // Person is an account as others see it.

@@ -25,7 +25,7 @@ func TestMessageIsToldAndKept(t *testing.T) {
 		want(t, "who looks in reads", w.texts("dina"), "hi", "hello\nthere")
 		want(t, "vera is told", w.seen("vera"), "message hello\nthere", "message hi")
 		want(t, "a guest is told", w.seen("guest-1"))
-		if _, err := w.Messages(ctx, room, "stranger", 0, 0); err != besedka.ErrNotFound {
+		if _, err := w.Messages(ctx, room, "stranger", "", 0); err != besedka.ErrNotFound {
 			t.Errorf("a stranger reads: %v", err)
 		}
 	})
@@ -37,7 +37,7 @@ func TestMessagesAreReadByPages(t *testing.T) {
 			w.post("boris", fmt.Sprint(i))
 		}
 		var all []string
-		before := int64(0)
+		before := ""
 		for range 3 {
 			page, err := w.Messages(ctx, room, "vera", before, 3)
 			if err != nil {
@@ -50,7 +50,9 @@ func TestMessagesAreReadByPages(t *testing.T) {
 			before = *page.Next
 		}
 		want(t, "all pages", all, "6", "5", "4", "3", "2", "1", "0")
-		page, err := w.Messages(ctx, "r2", "vera", 0, 1000)
+		_, err := w.Messages(ctx, room, "vera", "x", 3)
+		wantCode(t, "a page that is not", err, besedka.ErrInvalid)
+		page, err := w.Messages(ctx, "r2", "vera", "", 1000)
 		if err != nil || len(page.Messages) != 0 || page.Next != nil {
 			t.Errorf("another room: %+v %v", page, err)
 		}
@@ -200,17 +202,18 @@ func TestWhoIsSlowedDownCostsTheRoomNothing(t *testing.T) {
 func TestDeletedMessageIsGoneEverywhere(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		mine, theirs := w.post("boris", "a secret"), w.post("vera", "an insult")
-		wantCode(t, "somebody else's", w.Delete(ctx, "boris", theirs.ID), besedka.ErrModeratorsOnly)
-		wantCode(t, "a speaker's try", w.Delete(ctx, "anna", theirs.ID), besedka.ErrModeratorsOnly)
-		wantCode(t, "a stranger's try", w.Delete(ctx, "stranger", theirs.ID), besedka.ErrNotFound)
-		wantCode(t, "a message that is not", w.Delete(ctx, "host", "nothing"), besedka.ErrNotFound)
-		if err := w.Delete(ctx, "boris", mine.ID); err != nil {
+		wantCode(t, "somebody else's", w.Delete(ctx, room, "boris", theirs.ID), besedka.ErrModeratorsOnly)
+		wantCode(t, "a speaker's try", w.Delete(ctx, room, "anna", theirs.ID), besedka.ErrModeratorsOnly)
+		wantCode(t, "a stranger's try", w.Delete(ctx, room, "stranger", theirs.ID), besedka.ErrNotFound)
+		wantCode(t, "a message of another room", w.Delete(ctx, "r2", "host", theirs.ID), besedka.ErrNotFound)
+		wantCode(t, "a message that is not", w.Delete(ctx, room, "host", "nothing"), besedka.ErrNotFound)
+		if err := w.Delete(ctx, room, "boris", mine.ID); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Delete(ctx, "mod", theirs.ID); err != nil {
+		if err := w.Delete(ctx, room, "mod", theirs.ID); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, "once more", w.Delete(ctx, "boris", mine.ID), besedka.ErrNotFound)
+		wantCode(t, "once more", w.Delete(ctx, room, "boris", mine.ID), besedka.ErrNotFound)
 		want(t, "vera reads", w.texts("vera"))
 		want(t, "vera is told", w.seen("vera"), "message", "message", "message_deleted", "message_deleted")
 		want(t, "a guest is told", w.seen("guest-1"))
@@ -229,14 +232,14 @@ func TestAuthorsDeleteTheirOwnAlsoAfterTheEnd(t *testing.T) {
 		want(t, "boris reads", w.texts("boris"), "mine")
 		want(t, "who was removed reads", w.texts("vera"), "other")
 		want(t, "anna reads", w.texts("anna"))
-		_, err := w.Messages(ctx, room, "stranger", 0, 0)
+		_, err := w.Messages(ctx, room, "stranger", "", 0)
 		wantCode(t, "a stranger", err, besedka.ErrNotFound)
-		wantCode(t, "a moderator after the end", w.Delete(ctx, "host", other.ID), besedka.ErrNotFound)
+		wantCode(t, "a moderator after the end", w.Delete(ctx, room, "host", other.ID), besedka.ErrNotFound)
 		facts := len(w.facts())
-		if err := w.Delete(ctx, "boris", mine.ID); err != nil {
+		if err := w.Delete(ctx, room, "boris", mine.ID); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Delete(ctx, "vera", other.ID); err != nil {
+		if err := w.Delete(ctx, room, "vera", other.ID); err != nil {
 			t.Fatal(err)
 		}
 		if len(w.facts()) != facts {
@@ -252,7 +255,7 @@ func TestWhoWasRemovedReadsNothingOfOthers(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		w.post("anna", "for those inside")
 		w.house.change(func() { w.house.removed["boris"] = true })
-		_, err := w.Messages(ctx, room, "boris", 0, 0)
+		_, err := w.Messages(ctx, room, "boris", "", 0)
 		wantCode(t, "who was removed", err, besedka.ErrNotFound)
 	})
 }
@@ -277,7 +280,7 @@ func TestMutedPersonDoesNotWriteForTenMinutes(t *testing.T) {
 		if err := w.Muted(ctx, "r2", "boris"); err != nil {
 			t.Errorf("in another room: %v", err)
 		}
-		page, err := w.Messages(ctx, room, "boris", 0, 0)
+		page, err := w.Messages(ctx, room, "boris", "", 0)
 		if err != nil || page.MutedUntil == nil || !page.MutedUntil.Equal(w.clock.Now().Add(MutedFor)) {
 			t.Errorf("page %+v %v", page, err)
 		}
@@ -324,16 +327,16 @@ func TestBackchannelIsForTheStage(t *testing.T) {
 			if code := besedka.AsError(err).Code; code != "stage_only" && code != "not_in_room" {
 				t.Errorf("%s writes: %v", account, err)
 			}
-			if _, err := w.Backchannel(ctx, room, account, 0, 0); err == nil {
+			if _, err := w.Backchannel(ctx, room, account, "", 0); err == nil {
 				t.Errorf("%s reads", account)
 			}
 		}
-		all, err := w.Backchannel(ctx, room, "mod", 0, 0)
+		all, err := w.Backchannel(ctx, room, "mod", "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want(t, "a moderator reads", textsOf(all), "so I am", "anna is here", "who is next?")
-		since, err := w.Backchannel(ctx, room, "anna", 0, 0)
+		since, err := w.Backchannel(ctx, room, "anna", "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -341,15 +344,15 @@ func TestBackchannelIsForTheStage(t *testing.T) {
 		want(t, "the audience is told", w.seen("boris"))
 		want(t, "the chat", w.texts("host"))
 		own := all.Messages[0]
-		wantCode(t, "deleting from the audience", w.Delete(ctx, "boris", own.ID), besedka.ErrNotFound)
+		wantCode(t, "deleting from the audience", w.Delete(ctx, room, "boris", own.ID), besedka.ErrNotFound)
 		w.house.change(func() { w.house.roles["anna"] = besedka.RoleListener })
-		if err := w.Delete(ctx, "anna", own.ID); err != nil {
+		if err := w.Delete(ctx, room, "anna", own.ID); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "the host is told", w.seen("host"), "backchannel_message who is next?", "backchannel_message anna is here",
-			"backchannel_message", "backchannel_message_deleted")
+			"backchannel_message", "message_deleted")
 		want(t, "the author, who is in the audience now", w.seen("anna"), "backchannel_message who is next?", "backchannel_message anna is here",
-			"backchannel_message", "backchannel_message_deleted")
+			"backchannel_message", "message_deleted")
 	})
 }
 
@@ -371,7 +374,7 @@ func TestBackchannelIsGoneAfterTheEnd(t *testing.T) {
 		if !strings.Contains(dump, "to all") {
 			t.Error("the chat is gone too")
 		}
-		_, err := w.Backchannel(ctx, room, "host", 0, 0)
+		_, err := w.Backchannel(ctx, room, "host", "", 0)
 		wantCode(t, "reading it", err, errGone)
 		if len(w.facts()) != 2 {
 			t.Error("the facts have lost a number")
@@ -439,7 +442,7 @@ func TestManyWritersDoNotLockOneAnotherOut(t *testing.T) {
 				for range 5 {
 					m, err := w.Post(ctx, room, account, "x")
 					if err == nil && i%2 == 0 {
-						err = w.Delete(ctx, "host", m.ID)
+						err = w.Delete(ctx, room, "host", m.ID)
 					}
 					if code := besedka.AsError(err); code != nil && code.Code != "slow_mode" && code.Code != "chat_busy" && code.Code != "chat_muted" {
 						t.Error(err)

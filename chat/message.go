@@ -14,12 +14,11 @@ import (
 
 // Kinds of facts.
 const (
-	factMessage            = "message"
-	factMessageDeleted     = "message_deleted"
-	factBackchannel        = "backchannel_message"
-	factBackchannelDeleted = "backchannel_message_deleted"
-	factMuted              = "chat_muted"
-	factUnmuted            = "chat_unmuted"
+	factMessage     = "message"
+	factBackchannel = "backchannel_message"
+	factDeleted     = "message_deleted" // of either
+	factMuted       = "chat_muted"
+	factUnmuted     = "chat_unmuted"
 )
 
 // Actions in a room's log.
@@ -124,8 +123,8 @@ func (s *Service) mayWrite(ctx context.Context, in besedka.Inside, account besed
 // readers are whom a message of the account is for.
 func (s *Service) readers(ctx context.Context, account besedka.AccountID) ([]besedka.ParticipantID, error) {
 	to := []besedka.ParticipantID{besedka.Members}
-	blockers, err := s.Graph.Blockers(ctx, account, maxExcept)
-	for _, b := range blockers {
+	_, blockers, err := s.Graph.BlocksOf(ctx, account)
+	for _, b := range blockers[:min(len(blockers), maxExcept)] {
 		to = append(to, besedka.Except(b.Participant()))
 	}
 	return to, err
@@ -282,10 +281,13 @@ func (s *Service) find(ctx context.Context, id string) (stored, error) {
 // Delete deletes a message: one's own at any time, also after the end of the
 // room; those of others only as a moderator. Whoever may not read a message is
 // told that there is none; besedka.ErrModeratorsOnly is for the others.
-func (s *Service) Delete(ctx context.Context, account besedka.AccountID, id string) error {
+func (s *Service) Delete(ctx context.Context, room besedka.RoomID, account besedka.AccountID, id string) error {
 	m, err := s.find(ctx, id)
 	if err != nil {
 		return err
+	}
+	if m.room != room {
+		return besedka.ErrNotFound
 	}
 	in, inside := s.Rooms.Inside(ctx, m.room, account)
 	if m.author != account {
@@ -347,9 +349,9 @@ func (s *Service) delete(tx *db.Tx, m stored, by besedka.AccountID, to []besedka
 	if n == 0 {
 		return besedka.ErrNotFound // somebody else was faster
 	}
-	kind, deleted := factMessage, factMessageDeleted
+	kind := factMessage
 	if m.backstage {
-		kind, deleted = factBackchannel, factBackchannelDeleted
+		kind = factBackchannel
 	}
 	topic := besedka.RoomTopic(m.room)
 	if err := tx.Redact(topic, kind, m.seq, gone{m.id, true}); err != nil {
@@ -358,7 +360,7 @@ func (s *Service) delete(tx *db.Tx, m stored, by besedka.AccountID, to []besedka
 	if ended {
 		return nil // nobody follows the room any more
 	}
-	_, err = tx.Publish(topic, deleted, to, struct {
+	_, err = tx.Publish(topic, factDeleted, to, struct {
 		ID string `json:"id"`
 	}{m.id})
 	return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"time"
 
 	"besedka"
@@ -14,16 +16,16 @@ import (
 // Page is a part of a room's messages, the newest first.
 type Page struct {
 	Messages []Message `json:"messages"`
-	Next     *int64    `json:"next" doc:"Asks for the older ones, as before; null when there are none."`
+	Next     *string   `json:"next" doc:"Asks for the older ones, as before; null when there are none."`
 	// MutedUntil is the reader's own.
 	MutedUntil *time.Time `json:"muted_until" doc:"Until when a moderator has muted me in this chat; null if none has."`
 }
 
 // Messages reads the chat: at most limit messages (50 if that is 0) with a number
-// below before (the newest if that is 0), without those of people whom the reader
+// below before, which is Next of another page (the newest if that is ""), without those of people whom the reader
 // has blocked. Who may not read it, because the room has ended or they have been
 // removed, reads their own messages, which they may still delete.
-func (s *Service) Messages(ctx context.Context, room besedka.RoomID, account besedka.AccountID, before int64, limit int) (Page, error) {
+func (s *Service) Messages(ctx context.Context, room besedka.RoomID, account besedka.AccountID, before string, limit int) (Page, error) {
 	_, err := s.Rooms.Inside(ctx, room, account)
 	if err != nil {
 		var known *besedka.Error
@@ -50,7 +52,7 @@ var errEnded = &besedka.Error{Kind: besedka.Gone, Code: "room_ended"}
 
 // Backchannel reads what was written to the stage, as Messages does: moderators
 // read all of it, other speakers what was written since they came on stage.
-func (s *Service) Backchannel(ctx context.Context, room besedka.RoomID, account besedka.AccountID, before int64, limit int) (Page, error) {
+func (s *Service) Backchannel(ctx context.Context, room besedka.RoomID, account besedka.AccountID, before string, limit int) (Page, error) {
 	in, err := s.backstage(ctx, room, account)
 	if err != nil {
 		return Page{}, err
@@ -80,7 +82,7 @@ func (s *Service) backstage(ctx context.Context, room besedka.RoomID, account be
 type query struct {
 	where  string
 	arg    any
-	before int64
+	before string
 	limit  int
 }
 
@@ -89,13 +91,17 @@ func (s *Service) read(ctx context.Context, room besedka.RoomID, reader besedka.
 		q.limit = pageSize
 	}
 	q.limit = min(q.limit, MaxPage)
-	if q.before <= 0 {
-		q.before = math.MaxInt64
+	last := int64(math.MaxInt64)
+	if q.before != "" {
+		var err error
+		if last, err = strconv.ParseInt(q.before, 10, 64); err != nil {
+			return Page{}, besedka.ErrInvalid.In("before")
+		}
 	}
 	page := Page{Messages: []Message{}}
 	err := s.DB.Read(ctx, func(tx *db.Tx) error {
 		page = Page{Messages: []Message{}}
-		if err := readMessages(tx, room, q, &page); err != nil {
+		if err := readMessages(tx, room, q, last, &page); err != nil {
 			return err
 		}
 		until, err := mutedUntil(tx, room, reader)
@@ -113,9 +119,9 @@ func (s *Service) read(ctx context.Context, room besedka.RoomID, reader besedka.
 	return page, nil
 }
 
-func readMessages(tx *db.Tx, room besedka.RoomID, q query, page *Page) error {
+func readMessages(tx *db.Tx, room besedka.RoomID, q query, last int64, page *Page) error {
 	rows, err := tx.Query(`SELECT id, seq, author, text, created_at FROM messages WHERE room_id = $1 AND seq < $2`+q.where+`
-		ORDER BY seq DESC LIMIT $3`, room, q.before, q.limit+1, q.arg)
+		ORDER BY seq DESC LIMIT $3`, room, last, q.limit+1, q.arg)
 	if err != nil {
 		return err
 	}
@@ -131,7 +137,8 @@ func readMessages(tx *db.Tx, room besedka.RoomID, q query, page *Page) error {
 	}
 	if len(page.Messages) > q.limit {
 		page.Messages = page.Messages[:q.limit]
-		page.Next = &page.Messages[q.limit-1].Seq
+		next := strconv.FormatInt(page.Messages[q.limit-1].Seq, 10)
+		page.Next = &next
 	}
 	return rows.Err()
 }
@@ -149,7 +156,7 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, page *Pag
 	if len(authors) == 0 {
 		return nil
 	}
-	blocked, err := s.Graph.Blocked(ctx, reader, authors)
+	blocked, _, err := s.Graph.BlocksOf(ctx, reader)
 	if err != nil {
 		return err
 	}
@@ -159,7 +166,7 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, page *Pag
 	}
 	shown := make([]Message, 0, len(page.Messages))
 	for _, m := range page.Messages {
-		if blocked[m.Author.ID] {
+		if slices.Contains(blocked, m.Author.ID) {
 			continue
 		}
 		if p, ok := people[m.Author.ID]; ok {

@@ -100,18 +100,16 @@ func (g *graph) Among(_ context.Context, by besedka.AccountID, others []besedka.
 	return among(g.follows, by, others), nil
 }
 
-func (g *graph) Blocked(_ context.Context, by besedka.AccountID, others []besedka.AccountID) (map[besedka.AccountID]bool, error) {
-	return among(g.blocks, by, others), nil
-}
-
-func (g *graph) Blockers(_ context.Context, of besedka.AccountID, limit int) ([]besedka.AccountID, error) {
-	var list []besedka.AccountID
+func (g *graph) BlocksOf(_ context.Context, account besedka.AccountID) (blocked, blockers []besedka.AccountID, err error) {
 	for _, p := range g.blocks {
-		if p[1] == of && len(list) < limit {
-			list = append(list, p[0])
+		if p[0] == account {
+			blocked = append(blocked, p[1])
+		}
+		if p[1] == account {
+			blockers = append(blockers, p[0])
 		}
 	}
-	return list, nil
+	return blocked, blockers, nil
 }
 
 const room = besedka.RoomID("r1")
@@ -191,7 +189,7 @@ func (w *world) whisper(account besedka.AccountID, text string) Message {
 // texts are what the account reads, the newest first.
 func (w *world) texts(account besedka.AccountID) []string {
 	w.t.Helper()
-	page, err := w.Messages(ctx, room, account, 0, 0)
+	page, err := w.Messages(ctx, room, account, "", 0)
 	if err != nil {
 		w.t.Fatalf("%s reads: %v", account, err)
 	}

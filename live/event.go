@@ -22,7 +22,7 @@ const (
 
 // redacting are the facts after which what an earlier one said is no longer in
 // the outbox.
-var redacting = map[string]bool{"message_deleted": true, "backchannel_message_deleted": true, "question_deleted": true}
+var redacting = map[string]bool{"message_deleted": true, "question_state": true}
 
 // Event is one message of an event stream.
 type Event struct {

@@ -141,6 +141,19 @@ func (s *Service) Governs(ctx context.Context, room besedka.RoomID, by, target b
 	return c.state.governs(by, target)
 }
 
+// AskUp invites target to the stage as the moderator by does; agreed means that
+// target has said yes already. It says whether target is on stage now.
+func (s *Service) AskUp(ctx context.Context, room besedka.RoomID, by, target besedka.AccountID, agreed bool) (onStage bool, err error) {
+	err = s.command(ctx, room, Actor{Who: by.Participant()}, func(st *State, by besedka.AccountID, now time.Time) (err error) {
+		onStage, err = st.InviteToStage(by, target, now)
+		if err == nil && agreed && !onStage {
+			onStage, err = true, st.AcceptStage(target, now)
+		}
+		return err
+	})
+	return onStage && err == nil, err
+}
+
 // Ended says whether the room is over, or was never there.
 func (s *Service) Ended(ctx context.Context, room besedka.RoomID) (bool, error) {
 	c, err := s.find(ctx, room)
