@@ -49,6 +49,8 @@ var rules = map[string]rule{
 	"besedka/account":   {ours: append([]string{"besedka/blob", "besedka/picture"}, capability.ours...), never: capability.never},
 	"besedka/social":    capability,
 	"besedka/room":      capability,
+	"besedka/chat":      capability,
+	"besedka/ask":       capability,
 	"besedka/blob":      {ours: []string{"besedka"}, never: map[string]string{"net/http": noHTTP, "database/sql": noSQL}},
 	"besedka/card":      {never: map[string]string{"net/http": noHTTP, "database/sql": noSQL}},
 	"besedka/picture":   {ours: []string{"besedka"}, never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "os": "pictures are bytes in, bytes out"}},
@@ -75,7 +77,7 @@ var rules = map[string]rule{
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
 	"besedka/web": {
-		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/blob", "besedka/picture", "besedka/social", "besedka/card", "besedka/room", "besedka/media", "besedka/turn", "besedka/live"},
+		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/blob", "besedka/picture", "besedka/social", "besedka/card", "besedka/room", "besedka/chat", "besedka/ask", "besedka/media", "besedka/turn", "besedka/live"},
 		never: map[string]string{"database/sql": sqlInside, "github.com/pion/": noPion},
 	},
 	"besedka/load": {
@@ -83,7 +85,7 @@ var rules = map[string]rule{
 		never: map[string]string{"database/sql": "the load generator sees the server from outside only"},
 	},
 	"besedka/cmd/besedka": {
-		ours: []string{"besedka", "besedka/blob", "besedka/picture", "besedka/db", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room",
+		ours: []string{"besedka", "besedka/blob", "besedka/picture", "besedka/db", "besedka/i18n", "besedka/account", "besedka/social", "besedka/room", "besedka/chat", "besedka/ask",
 			"besedka/fanout", "besedka/media", "besedka/turn", "besedka/door", "besedka/doctor", "besedka/live", "besedka/web", "besedka/load",
 			"besedka/outbound"},
 	},
@@ -95,7 +97,7 @@ var rules = map[string]rule{
 // direct lists the packages whose rule speaks of their own import lines, because
 // a library they may use imports the forbidden thing itself.
 var direct = map[string]bool{"besedka/web": true, "besedka/media": true, "besedka/fanout": true, "besedka/db": true,
-	"besedka/account": true, "besedka/picture": true, "besedka/social": true, "besedka/room": true, "besedka/db/dbtest": true}
+	"besedka/account": true, "besedka/picture": true, "besedka/social": true, "besedka/room": true, "besedka/chat": true, "besedka/ask": true, "besedka/db/dbtest": true}
 
 type goPackage struct {
 	ImportPath string

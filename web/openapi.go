@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"besedka"
+	"besedka/ask"
 	"besedka/room"
 	"besedka/social"
 )
@@ -40,6 +41,7 @@ var words = map[reflect.Type][]any{
 	reflect.TypeFor[room.Attribution](): {room.OnRecord, room.Background, room.ChathamHouse, room.OffRecord},
 	reflect.TypeFor[room.QueueRule](): {room.QueueFirstCome, room.QueueLeastAirtime, room.QueueFirstTimers, room.QueueAlternate,
 		room.QueueLot},
+	reflect.TypeFor[ask.State]():    {ask.StateOpen, ask.StateAnswering, ask.StateAnswered},
 	reflect.TypeFor[besedka.Chat](): {besedka.ChatEveryone, besedka.ChatFollowers, besedka.ChatOff},
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"besedka"
 	"besedka/account"
+	"besedka/ask"
+	"besedka/chat"
 	"besedka/room"
 )
 
@@ -148,6 +150,27 @@ func (s *Server) textRoutes() {
 	on(s, byMembers, "POST /rooms/{room}/agenda/now", 200, "move-agenda", "Mark what is being talked about", s.moveAgenda)
 	on(s, byMembers, "PATCH /rooms/{room}/chat", 200, "set-chat", "Who may write, and how often", s.setChat)
 	on(s, byMembers, "PATCH /rooms/{room}/questions-setting", 200, "set-questions", "Whether questions may be asked, and without a name", s.setQuestions)
+
+	on(s, byMembers, "GET /rooms/{room}/messages", 200, "messages", "The chat, newest first; after the end one's own messages", s.messages)
+	on(s, byMembers, "POST /rooms/{room}/messages", 201, "post-message", "Write into the chat", s.post)
+	on(s, byMembers, "DELETE /rooms/{room}/messages/{message}", 204, "delete-message", "Delete a message of one's own, or as a moderator any", s.deleteMessage)
+	on(s, byMembers, "PUT /rooms/{room}/participants/{account}/chat-mute", 204, "mute-in-chat", "Keep somebody from writing for ten minutes", s.muteInChat)
+	on(s, byMembers, "DELETE /rooms/{room}/participants/{account}/chat-mute", 204, "unmute-in-chat", "Let them write again", s.unmuteInChat)
+	on(s, byMembers, "GET /rooms/{room}/backchannel", 200, "backchannel", "What was written to the stage", s.backchannel)
+	on(s, byMembers, "POST /rooms/{room}/backchannel", 201, "post-backchannel", "Write to the stage", s.postBackchannel)
+
+	on(s, byMembers, "GET /rooms/{room}/questions", 200, "questions", "The questions, by their votes", s.questions)
+	on(s, byMembers, "POST /rooms/{room}/questions", 201, "ask", "Ask a question", s.askQuestion)
+	on(s, byMembers, "DELETE /rooms/{room}/questions/{question}", 204, "delete-question", "Delete a question of one's own, or as a moderator any", s.deleteQuestion)
+	on(s, byMembers, "PUT /rooms/{room}/questions/{question}/vote", 204, "vote-for", "Give my vote to a question", s.voteFor)
+	on(s, byMembers, "DELETE /rooms/{room}/questions/{question}/vote", 204, "unvote", "Take it back", s.unvote)
+	on(s, byMembers, "POST /rooms/{room}/questions/{question}/answering", 200, "answering", "Answer a question, and ask its author up", s.answering)
+	on(s, byMembers, "POST /rooms/{room}/questions/{question}/answered", 204, "answered", "Mark a question as answered", s.answered)
+	on(s, byMembers, "POST /rooms/{room}/questions/{question}/come-up", 200, "come-up", "Come on stage for my question that has no name and is being answered", s.comeUp)
+	on(s, byMembers, "GET /rooms/{room}/polls", 200, "polls", "The polls, the latest first", s.polls)
+	on(s, byMembers, "POST /rooms/{room}/polls", 201, "open-poll", "Begin a poll", s.openPoll)
+	on(s, byMembers, "PUT /rooms/{room}/polls/{poll}/vote", 204, "vote-poll", "Choose an answer", s.votePoll)
+	on(s, byMembers, "POST /rooms/{room}/polls/{poll}/close", 200, "close-poll", "End a poll", s.closePoll)
 }
 
 // waysOfRooms are the routes by which people come into a room and show themselves there.
@@ -285,11 +308,13 @@ func apiConfig() huma.Config {
 
 // schemaNames are the names of types that are called otherwise in Go.
 var schemaNames = map[reflect.Type]string{
-	reflect.TypeFor[Self]():      "Me",
-	reflect.TypeFor[room.View](): "RoomView",
-	reflect.TypeFor[room.Me]():   "RoomMe",
-	reflect.TypeFor[room.Card](): "RoomCard",
-	reflect.TypeFor[room.Ref]():  "RoomRef",
+	reflect.TypeFor[Self]():       "Me",
+	reflect.TypeFor[room.View]():  "RoomView",
+	reflect.TypeFor[chat.Page]():  "Messages",
+	reflect.TypeFor[ask.Option](): "PollOption",
+	reflect.TypeFor[room.Me]():    "RoomMe",
+	reflect.TypeFor[room.Card]():  "RoomCard",
+	reflect.TypeFor[room.Ref]():   "RoomRef",
 }
 
 // schemaName names a schema after its type, which must be told apart by name alone.
@@ -308,6 +333,8 @@ func schemaName(t reflect.Type, hint string) string {
 func newSchemas() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	r.RegisterTypeAlias(reflect.TypeFor[room.Person](), reflect.TypeFor[account.Person]())
+	r.RegisterTypeAlias(reflect.TypeFor[chat.Person](), reflect.TypeFor[account.Person]())
+	r.RegisterTypeAlias(reflect.TypeFor[ask.Person](), reflect.TypeFor[account.Person]())
 	return r
 }
 

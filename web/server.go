@@ -28,6 +28,8 @@ import (
 
 	"besedka"
 	"besedka/account"
+	"besedka/ask"
+	"besedka/chat"
 	"besedka/live"
 	"besedka/media"
 	"besedka/room"
@@ -41,6 +43,8 @@ type Deps struct {
 	Rooms    *room.Service
 	Media    *media.Server
 	Live     *live.Hub
+	Chat     *chat.Service
+	Ask      *ask.Service
 
 	// Relay is nil where there is no TURN; RelayURLs are where clients find it.
 	Relay     Relay

@@ -20,7 +20,9 @@ import (
 
 	"besedka"
 	"besedka/account"
+	"besedka/ask"
 	"besedka/blob"
+	"besedka/chat"
 	"besedka/db"
 	"besedka/db/dbtest"
 	"besedka/live"
@@ -37,6 +39,8 @@ type world struct {
 	db       *db.DB
 	accounts *account.Service
 	rooms    *room.Service
+	chat     *chat.Service
+	ask      *ask.Service
 	live     *live.Hub
 	media    *media.Server
 	web      *web.Server
@@ -99,7 +103,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: w.people, Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
+	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: peopleAs[room.Person](w.accounts), Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
 		Now: time.Now, Random: rand.Reader, Log: log, Limits: room.Limits{Listeners: listeners}})
 	graph.OnBlock(w.rooms.Blocked)
 	w.accounts.OnRevoke(func(c besedka.CredentialID, _ besedka.ParticipantID) {
@@ -107,7 +111,11 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 		w.live.CloseCredential(c)
 		w.rooms.LeaveCredential(context.Background(), c)
 	})
-	deps := web.Deps{Accounts: w.accounts, Social: graph, Rooms: w.rooms, Media: w.media, Live: w.live, Ping: d.Check,
+	w.chat = chat.New(chat.Deps{DB: d, Rooms: w.rooms, Graph: graph, People: peopleAs[chat.Person](w.accounts), Entry: room.AppendLog,
+		Now: time.Now, Random: rand.Reader, Log: log})
+	w.ask = ask.New(ask.Deps{DB: d, Rooms: w.rooms, Announce: w.live, People: peopleAs[ask.Person](w.accounts), BlocksOf: graph.BlocksOf,
+		Muted: w.chat.Muted, Entry: room.AppendLog, Now: time.Now, Random: rand.Reader, Log: log})
+	deps := web.Deps{Accounts: w.accounts, Social: graph, Rooms: w.rooms, Media: w.media, Live: w.live, Chat: w.chat, Ask: w.ask, Ping: d.Check,
 		URL: &url.URL{Scheme: "http", Host: "localhost:8080"}, Name: "Besedka", Version: "test", Guests: true, Now: time.Now, Log: log}
 	for _, change := range more {
 		change(&deps, nil)
@@ -127,7 +135,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 func (w *world) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context) error{w.accounts.Run, w.rooms.Run, w.live.Run} {
+	for _, part := range []func(context.Context) error{w.accounts.Run, w.rooms.Run, w.live.Run, w.chat.Run, w.ask.Run} {
 		parts.Go(func() {
 			if err := part(ctx); err != nil {
 				w.t.Error(err)
@@ -153,13 +161,16 @@ func (w *world) session(e media.Event) {
 	w.rooms.Disconnected(e.Room, e.Who, string(e.Session))
 }
 
-func (w *world) people(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]room.Person, error) {
-	found, err := w.accounts.People(ctx, ids)
-	people := make(map[besedka.AccountID]room.Person, len(found))
-	for id, p := range found {
-		people[id] = room.Person(p)
+// peopleAs gives a capability the names of accounts, as its own type.
+func peopleAs[P chat.Person | ask.Person | room.Person](accounts *account.Service) func(context.Context, []besedka.AccountID) (map[besedka.AccountID]P, error) {
+	return func(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]P, error) {
+		found, err := accounts.People(ctx, ids)
+		people := make(map[besedka.AccountID]P, len(found))
+		for id, person := range found {
+			people[id] = P(person)
+		}
+		return people, err
 	}
-	return people, err
 }
 
 // person is a client: somebody with a token, or a stranger without.

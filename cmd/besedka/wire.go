@@ -16,7 +16,9 @@ import (
 
 	"besedka"
 	"besedka/account"
+	"besedka/ask"
 	"besedka/blob"
+	"besedka/chat"
 	"besedka/db"
 	"besedka/fanout"
 	"besedka/i18n"
@@ -53,6 +55,8 @@ type program struct {
 	media    *media.Server
 	turn     *turn.Server     // or nil
 	outbound *outbound.Client // or nil: nobody is called
+	chat     *chat.Service
+	ask      *ask.Service
 	web      *web.Server
 
 	public    net.Listener
@@ -97,11 +101,9 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, err
 	}
-	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: p.people, Gate: gate{p.media, p.turn}, Airtime: p.media, Announce: p.live,
+	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: peopleAs[room.Person](p.accounts), Gate: gate{p.media, p.turn}, Airtime: p.media, Announce: p.live,
 		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile), Limits: limits})
-	if !c.NoPreviews {
-		p.outbound = outbound.New(outbound.Config{Agent: outbound.Agent(version, c.URL), Now: time.Now})
-	}
+	p.openText(c, graph, log)
 	p.accounts.OnRevoke(p.revoked)
 	graph.OnBlock(p.rooms.Blocked)
 	if err = p.rooms.Recover(ctx); err != nil {
@@ -111,8 +113,9 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, err
 	}
-	deps := web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Ping: p.db.Check,
-		URL: public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log}
+	deps := web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Chat: p.chat, Ask: p.ask,
+		Ping: p.db.Check,
+		URL:  public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log}
 	if p.turn != nil {
 		deps.Relay, deps.RelayURLs = p.turn, c.urls(public, p.turnPlain)
 	}
@@ -147,16 +150,6 @@ func publicURL(ctx context.Context, d *db.DB) (link string, err error) {
 	return link, err
 }
 
-// people gives rooms the names of those who are in them.
-func (p *program) people(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]room.Person, error) {
-	found, err := p.accounts.People(ctx, ids)
-	people := make(map[besedka.AccountID]room.Person, len(found))
-	for id, person := range found {
-		people[id] = room.Person(person)
-	}
-	return people, err
-}
-
 // session tells the room that a media session keeps a seat, or no longer does.
 func (p *program) session(e media.Event) {
 	if e.Live {
@@ -182,7 +175,7 @@ func (p *program) run(asked context.Context) error {
 	ctx, stop := context.WithCancel(context.WithoutCancel(asked))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 8)
+	failed := make(chan error, 16)
 	start := func(part func(context.Context) error) {
 		parts.Go(func() {
 			if err := part(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -194,9 +187,7 @@ func (p *program) run(asked context.Context) error {
 	start(func(ctx context.Context) error { return p.drain(ctx, asked) })
 	start(p.accounts.Run)
 	start(p.rooms.Run)
-	if p.outbound != nil {
-		start(func(ctx context.Context) error { return p.rooms.Preview(ctx, p.outbound.Title) })
-	}
+	p.runText(start)
 	start(p.live.Run)
 	start(p.web.Run)
 	start(p.prune)
