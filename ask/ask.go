@@ -92,8 +92,8 @@ type Deps struct {
 	Rooms    Rooms
 	Announce Announcer
 	People   func(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]Person, error) // unknown ids are left out
-	// BlocksOf gives whom an account blocks, and who blocks it.
-	BlocksOf func(ctx context.Context, account besedka.AccountID) (blocked, blockers []besedka.AccountID, err error)
+	// BlocksOf gives, of each of the accounts, whom it blocks and who blocks it.
+	BlocksOf func(ctx context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error)
 	// Muted returns an error for who may not write in the room's chat now.
 	Muted func(ctx context.Context, room besedka.RoomID, account besedka.AccountID) error
 	// Entry adds to the room's log what a moderator did. It takes the room's lock.

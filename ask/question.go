@@ -98,7 +98,8 @@ func (s *Service) Ask(ctx context.Context, room besedka.RoomID, account besedka.
 
 // butBlockers is everybody who has not blocked the account.
 func (s *Service) butBlockers(ctx context.Context, account besedka.AccountID) ([]besedka.ParticipantID, error) {
-	_, blockers, err := s.BlocksOf(ctx, account)
+	_, all, err := s.BlocksOf(ctx, []besedka.AccountID{account})
+	blockers := all[account]
 	to := slices.Clone(members)
 	for _, b := range blockers[:min(len(blockers), maxExcept)] {
 		to = append(to, besedka.Except(b.Participant()))
@@ -204,7 +205,7 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, list *Que
 	if len(authors) == 0 {
 		return nil
 	}
-	blocked, _, err := s.BlocksOf(ctx, reader)
+	blocked, _, err := s.BlocksOf(ctx, []besedka.AccountID{reader})
 	if err != nil {
 		return err
 	}
@@ -217,7 +218,7 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, list *Que
 	shown := make([]Question, 0, len(list.Questions))
 	for i, q := range list.Questions {
 		if !q.Anonymous {
-			if slices.Contains(blocked, authors[i]) {
+			if slices.Contains(blocked[reader], authors[i]) {
 				continue
 			}
 			author := name(authors[i])

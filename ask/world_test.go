@@ -110,13 +110,14 @@ func (w *world) Announce(_ besedka.RoomID, kind string, data any, to []besedka.P
 	w.announced = append(w.announced, told{kind, string(text)})
 }
 
-func (w *world) blocksOf(_ context.Context, account besedka.AccountID) (blocked, blockers []besedka.AccountID, err error) {
+func (w *world) blocksOf(_ context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error) {
+	blocked, blockers = map[besedka.AccountID][]besedka.AccountID{}, map[besedka.AccountID][]besedka.AccountID{}
 	for _, p := range w.blocks {
-		if p[0] == account {
-			blocked = append(blocked, p[1])
+		if slices.Contains(accounts, p[0]) {
+			blocked[p[0]] = append(blocked[p[0]], p[1])
 		}
-		if p[1] == account {
-			blockers = append(blockers, p[0])
+		if slices.Contains(accounts, p[1]) {
+			blockers[p[1]] = append(blockers[p[1]], p[0])
 		}
 	}
 	return blocked, blockers, nil

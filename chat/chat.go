@@ -78,8 +78,8 @@ type Rooms interface {
 type Graph interface {
 	// Among gives whom of among the follower follows.
 	Among(ctx context.Context, follower besedka.AccountID, among []besedka.AccountID) (map[besedka.AccountID]bool, error)
-	// BlocksOf gives whom the account blocks, and who blocks it.
-	BlocksOf(ctx context.Context, account besedka.AccountID) (blocked, blockers []besedka.AccountID, err error)
+	// BlocksOf gives, of each of the accounts, whom it blocks and who blocks it.
+	BlocksOf(ctx context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error)
 }
 
 // Person is an account as others see it.

@@ -156,7 +156,7 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, page *Pag
 	if len(authors) == 0 {
 		return nil
 	}
-	blocked, _, err := s.Graph.BlocksOf(ctx, reader)
+	blocked, _, err := s.Graph.BlocksOf(ctx, []besedka.AccountID{reader})
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, page *Pag
 	}
 	shown := make([]Message, 0, len(page.Messages))
 	for _, m := range page.Messages {
-		if slices.Contains(blocked, m.Author.ID) {
+		if slices.Contains(blocked[reader], m.Author.ID) {
 			continue
 		}
 		if p, ok := people[m.Author.ID]; ok {
