@@ -33,7 +33,7 @@ export function accountCalls(client: Client) {
     follow: (account: string) => client.call<void>('PUT', `/accounts/${part(account)}/follow`),
     unfollow: (account: string) => client.call<void>('DELETE', `/accounts/${part(account)}/follow`),
     following: () => client.call<{ accounts: Person[] }>('GET', '/me/following').then((answer) => answer.accounts),
-    hallway: (withBlocked = false) => client.call<{ rooms: Card[]; hidden: { blocked: number } }>('GET', `/hallway?blocked=${withBlocked ? 'show' : 'hide'}`),
+    hallway: (withBlocked = false) => client.call<{ rooms: Card[]; hidden: { blocked: number } }>('GET', withBlocked ? '/hallway?blocked=show' : '/hallway'),
     hideRoom: (room: string) => client.call<void>('PUT', `/rooms/${part(room)}/hidden`),
     showRoom: (room: string) => client.call<void>('DELETE', `/rooms/${part(room)}/hidden`),
     openRoom: (room: NewRoom) => client.call<RoomView>('POST', '/rooms', room),
