@@ -89,7 +89,7 @@ var rules = map[string]rule{
 			"besedka/fanout", "besedka/media", "besedka/turn", "besedka/door", "besedka/doctor", "besedka/live", "besedka/web", "besedka/load",
 			"besedka/outbound"},
 	},
-	"besedka/bench": {}, "besedka/bench/run": {ours: []string{"besedka/bench", "besedka/load"}},
+	"besedka/bench": {}, "besedka/bench/crowd": {}, "besedka/bench/run": {ours: []string{"besedka/bench", "besedka/load"}},
 	"besedka/bench/pion": {}, "besedka/test/relay": {}, "besedka/test/relay/run": {ours: []string{"besedka/test/relay"}},
 	"besedka/test": {ours: []string{"besedka", "besedka/load"}},
 }

@@ -17,7 +17,7 @@ const (
 	perStream       = 400 * time.Microsecond // and this for each stream: 2,500 events a second at most
 	tapsPerSecond   = 5                      // changes of one thing that are told at once
 	gatherAt        = 200                    // streams of a room from which on even these are gathered
-	gatherFor       = 100 * time.Millisecond // for so long; the tick adds as much at most
+	gatherFor       = 150 * time.Millisecond // for so long; with the tick 200 ms at most
 	refetchEach     = time.Millisecond       // to ask for the hallway, for each stream
 	refetchAtMost   = time.Minute
 	manySubjects    = 256 // from here on those are forgotten of which nothing waits

@@ -58,7 +58,7 @@ const (
 	// pollBack is how far back each poll looks: facts carry the time at which
 	// their transaction began, by the clock of the process that ran it.
 	pollBack    = 10 * time.Second
-	tickEvery   = 100 * time.Millisecond
+	tickEvery   = 50 * time.Millisecond
 	closeWithin = 2 * time.Second // for reading the last facts of a stream that is being closed
 )
 
