@@ -20,6 +20,15 @@ class ThemeChoice {
       localStorage.setItem(stored, choice)
       document.documentElement.dataset.theme = choice
     }
+    this.colourFrame()
+  }
+
+  /** What the browser draws around the page: index.html has a colour for each scheme of the system, and a chosen theme wins over it. */
+  private colourFrame(): void {
+    for (const meta of document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')) {
+      const scheme = meta.dataset.scheme ?? ''
+      meta.media = this.choice === 'system' ? `(prefers-color-scheme: ${scheme})` : this.choice === scheme ? 'all' : 'not all'
+    }
   }
 }
 

@@ -73,6 +73,7 @@ export const stage = {
   found_people: { one: '{count} person', other: '{count} people' },
   found_nobody: 'Nobody by that name.',
   ping: 'Ping',
+  already_here: 'is here',
   pinged: 'Pinged',
   ping_person: 'Ping {name}',
   suggested_speakers: 'Whom to ask up',

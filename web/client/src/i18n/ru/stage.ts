@@ -74,6 +74,7 @@ export const stage: Translated<typeof english> = {
   found_people: { one: '{count} человек', few: '{count} человека', many: '{count} человек', other: '{count} человека' },
   found_nobody: 'Никого с таким именем.',
   ping: 'Позвать',
+  already_here: 'уже здесь',
   pinged: 'Позвали',
   ping_person: 'Позвать: {name}',
   suggested_speakers: 'Кого позвать на сцену',
