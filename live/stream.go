@@ -43,6 +43,7 @@ type Stream struct {
 	over  bool    // a fact of the past was the last
 
 	mu    sync.Mutex
+	wake  func() // called instead of a signal to ready, if there is one
 	queue []item
 	bytes int
 	err   error // why it ended; what is queued is still given, then err
@@ -69,6 +70,14 @@ type item struct {
 // Ready gives a signal when there may be something to Poll.
 func (s *Stream) Ready() <-chan struct{} { return s.ready }
 
+// Notify has f called instead of Ready's signals, from whichever goroutine there is
+// something to Poll in. It must not wait, nor call the stream.
+func (s *Stream) Notify(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake = f
+}
+
 // Next waits for the next event. After the last one it returns ErrSlow, ErrEnded or ErrClosed.
 func (s *Stream) Next(ctx context.Context) (Event, error) {
 	for {
@@ -91,6 +100,9 @@ func (s *Stream) Next(ctx context.Context) (Event, error) {
 func (s *Stream) Poll(ctx context.Context) (e Event, ok bool, err error) {
 	if len(s.first) > 0 {
 		e, s.first = s.first[0], s.first[1:]
+		if len(s.first) == 0 {
+			s.first = nil
+		}
 		return e, true, nil
 	}
 	if s.over {
@@ -266,6 +278,10 @@ func (s *Stream) ended() error {
 }
 
 func (s *Stream) signal() {
+	if s.wake != nil {
+		s.wake()
+		return
+	}
 	select {
 	case s.ready <- struct{}{}:
 	default:

@@ -85,31 +85,40 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	defer s.streams.remove(c.Credential, line)
 	stream, err := s.Live.Subscribe(ctx, live.Subscription{
 		Participant: c.Participant(), Room: room, Credential: c.Credential, LastEventID: lastEventID(r),
 	})
 	if err != nil {
+		s.streams.remove(c.Credential, line)
 		s.fail(w, r, unavailable(err))
 		return
 	}
-	defer stream.Close()
+	f := &follower{server: s, stream: stream, who: c.Participant(), credential: c.Credential, room: room, line: line}
 	if room != "" {
-		s.Rooms.Connected(room, c.Participant(), c.Credential, rooms.Line{ID: line})
-		defer s.Rooms.Disconnected(room, c.Participant(), line)
+		s.Rooms.Connected(room, f.who, c.Credential, rooms.Line{ID: line})
 	}
 	// A revocation or removal since the request was admitted has found no stream to close.
-	if err := s.still(ctx); err != nil {
+	if err = s.still(ctx); err == nil {
+		_, err = s.roomToFollow(r)
+	}
+	if err != nil {
+		f.leave()
 		s.fail(w, r, err)
 		return
 	}
-	if _, err := s.roomToFollow(r); err != nil {
-		s.fail(w, r, err)
+	eventHeader(w.Header())
+	if f.takeOver(w, r) {
 		return
 	}
+	defer f.leave()
 	if err := writeEvents(ctx, w, stream); err != nil {
 		s.log.Debug("event stream ended", "error", err)
 	}
+}
+
+func eventHeader(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // a proxy must not gather events
 }
 
 // roomToFollow is the room that is asked for, if the caller may follow it, or "" if none is.
@@ -151,35 +160,51 @@ func writeEvents(ctx context.Context, w http.ResponseWriter, stream *live.Stream
 	if err := rc.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // a proxy must not gather events
-	out := eventWriter{w: w, rc: rc, text: append(strconv.AppendInt([]byte("retry: "), retryHint, 10), '\n', '\n')}
+	out := eventWriter{text: appendRetry(nil), send: func(text []byte) error {
+		if err := rc.SetWriteDeadline(time.Now().Add(eventDeadline)); err != nil {
+			return err
+		}
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
+		return rc.Flush()
+	}}
 	alive := time.NewTicker(keepAlive)
 	defer alive.Stop()
 	for {
-		end := out.gather(ctx, stream)
-		if err := out.flush(); err != nil {
+		if err := out.drain(ctx, stream); err != nil {
 			return err
-		}
-		if end != nil {
-			return end
 		}
 		select {
 		case <-stream.Ready():
 		case <-alive.C:
-			out.text = append(out.text, ": \n\n"...)
+			out.text = append(out.text, comment...)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
+// comment says nothing but that the server is there.
+const comment = ": \n\n"
+
+func appendRetry(text []byte) []byte {
+	return append(strconv.AppendInt(append(text, "retry: "...), retryHint, 10), '\n', '\n')
+}
+
 // eventWriter gathers events into one write.
 type eventWriter struct {
-	w    http.ResponseWriter
-	rc   *http.ResponseController
+	send func([]byte) error
 	text []byte
+}
+
+// drain sends all that there is, and says why the stream or its reader ended, if one did.
+func (o *eventWriter) drain(ctx context.Context, stream *live.Stream) error {
+	end := o.gather(ctx, stream)
+	if err := o.flush(); err != nil {
+		return err
+	}
+	return end
 }
 
 // gather appends what there is to send, up to about one write's worth at a time,
@@ -207,15 +232,10 @@ func (o *eventWriter) flush() error {
 	if len(o.text) == 0 {
 		return nil
 	}
-	if err := o.rc.SetWriteDeadline(time.Now().Add(eventDeadline)); err != nil {
-		return err
-	}
-	if _, err := o.w.Write(o.text); err != nil {
-		return err
-	}
+	err := o.send(o.text)
 	o.text = o.text[:0]
 	if cap(o.text) > 16<<10 {
 		o.text = nil // 5,000 quiet streams must not each hold a buffer
 	}
-	return o.rc.Flush()
+	return err
 }

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -149,6 +151,15 @@ func (m *metrics) watch(w http.ResponseWriter, pattern string) *watched {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Hijack hands the connection over to who will answer on it, with 200.
+func (w *watched) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rest, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.status = http.StatusOK
+	}
+	return conn, rest, err
+}
 
 // WriteHeader notes the status.
 func (w *watched) WriteHeader(status int) {

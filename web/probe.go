@@ -96,13 +96,15 @@ func (s *Server) testWHEP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, media.Down, offer)
 }
 
-// Run ends connection tests in time, until ctx ends.
+// Run ends connection tests in time, until ctx ends; then it waits for the event streams,
+// whose hub has to end with ctx too.
 func (s *Server) Run(ctx context.Context) error {
 	tick := time.NewTicker(probeSweep)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			s.seeOff()
 			return nil
 		case <-tick.C:
 			s.probes.mu.Lock()

@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +78,7 @@ type Server struct {
 	limits  *limits
 	cards   *cards
 	streams streams
+	readers sync.WaitGroup // of event streams whose connection was taken over
 	probes  probes
 	uploads chan struct{} // a place for each photo that is being sent
 	csrf    *http.CrossOriginProtection

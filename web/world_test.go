@@ -35,7 +35,7 @@ import (
 
 // world is a server with all that stands behind it, wired as the program is.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	db       *db.DB
 	accounts *account.Service
 	rooms    *room.Service
@@ -76,12 +76,12 @@ func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
 }
 
 // oneWorld is a world on SQLite, for what the database has no part in.
-func oneWorld(t *testing.T, more ...config) *world {
+func oneWorld(t testing.TB, more ...config) *world {
 	t.Helper()
 	return newWorld(t, dbtest.Store{Dir: t.TempDir()}.Open(t, time.Now), more...)
 }
 
-func newWorld(t *testing.T, d *db.DB, more ...config) *world {
+func newWorld(t testing.TB, d *db.DB, more ...config) *world {
 	t.Helper()
 	log := dbtest.Log(t)
 	w := &world{t: t, db: d}
@@ -135,7 +135,7 @@ func newWorld(t *testing.T, d *db.DB, more ...config) *world {
 func (w *world) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context) error{w.accounts.Run, w.rooms.Run, w.live.Run, w.chat.Run, w.ask.Run} {
+	for _, part := range []func(context.Context) error{w.accounts.Run, w.rooms.Run, w.live.Run, w.chat.Run, w.ask.Run, w.web.Run} {
 		parts.Go(func() {
 			if err := part(ctx); err != nil {
 				w.t.Error(err)
@@ -213,7 +213,7 @@ func (p *person) with(name, value string) *person {
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte

@@ -39,7 +39,7 @@ type Store struct {
 }
 
 // Open opens the database as one more process would; it is closed when the test ends.
-func (s Store) Open(t *testing.T, now func() time.Time) *db.DB {
+func (s Store) Open(t testing.TB, now func() time.Time) *db.DB {
 	t.Helper()
 	d, err := db.Open(context.Background(), db.Options{URL: s.URL, Dir: s.Dir, Now: now, Log: Log(t)})
 	if err != nil {
