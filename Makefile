@@ -70,8 +70,10 @@ generate: ## write docs/openapi.json anew
 	scripts/generate
 
 ROWS ?= all
-bench: build ## every audio goal, beside a plain Pion server in one run (15 minutes; ROWS=rest,knee for some)
-	$(GO) run ./bench/run -rows $(ROWS) -json bin/bench.json
+comma := ,
+bench: build $(E2E)/node_modules/.package-lock.json ## every goal of client and audio, beside a plain Pion server in one run (20 minutes, root; ROWS=rest,knee for some)
+	$(if $(filter all client,$(subst $(comma), ,$(ROWS))),@rm -f bin/client.json; cd $(E2E) && node feel.mjs --json $(CURDIR)/bin/client.json || echo 'the client was not measured')
+	$(GO) run ./bench/run -rows $(ROWS) -client bin/client.json -json bin/bench.json
 
 network: build $(E2E)/node_modules/.package-lock.json ## what a listener's browser conceals on bad networks, beside plain Pion (root; 11 minutes)
 	@cd $(E2E) && node network.mjs
