@@ -31,6 +31,7 @@ type server struct {
 	listen   string
 	media    string
 	metrics  string
+	settings []string // further ones, as environment variables
 
 	cmd    *exec.Cmd
 	ended  chan struct{}
@@ -86,6 +87,7 @@ func (s *server) start() (time.Duration, error) {
 	s.output, s.ended = &output{}, make(chan struct{})
 	s.cmd = exec.Command(program, append([]string{"serve", "--listen", s.listen, "--url", s.url, "--media", s.media}, s.storage()...)...)
 	s.cmd.Env = append(os.Environ(), "BESEDKA_METRICS="+s.metrics)
+	s.cmd.Env = append(s.cmd.Env, s.settings...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	begin := time.Now()
 	if err := s.cmd.Start(); err != nil {
