@@ -82,6 +82,14 @@ try {
   const phone = await visit(browser, 'lev', { locale: 'ru-RU', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark' });
   await phone.page.getByRole('link', { name: /How a town/ }).waitFor();
   await phone.page.screenshot({ path: join(out, 'hallway-phone.png') });
+  await phone.page.getByRole('link', { name: /How a town/ }).click();
+  await as('ilya')('POST', `/rooms/${room}/messages`, { text: 'А у нас колокола слышно за рекой' });
+  await as('maria')('POST', `/rooms/${room}/messages`, { text: 'We recorded the ferry horn last spring' });
+  await as('vera')('POST', `/rooms/${room}/messages`, { text: 'Июнь, поднимайтесь к нам, расскажите' });
+  await phone.page.getByRole('button', { name: /^Рядом с голосом/ }).click();
+  await phone.page.getByText('за рекой').waitFor();
+  await phone.page.waitForTimeout(400); // the sheet has risen
+  await phone.page.screenshot({ path: join(out, 'room-phone.png') });
   await browser.close();
 } finally {
   server.kill('SIGTERM');
