@@ -58,6 +58,7 @@ func (s *Service) Invitable(ctx context.Context, room besedka.RoomID, a Actor, q
 	if err := unknown(s.see(ctx, c, a)); err != nil {
 		return nil, err
 	}
+	a = s.tied(ctx, a)
 	account := a.Who.Account()
 	c.mu.RLock()
 	err = c.state.mayPing(account)
@@ -75,6 +76,7 @@ func (s *Service) Invitable(ctx context.Context, room besedka.RoomID, a Actor, q
 	list := []Invitable{}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	unseen := c.state.unseen(a)
 	for _, id := range ids {
 		p := people[id]
 		if len(list) == maxInvitable || seen[id] || p.Username == "" {
@@ -82,7 +84,7 @@ func (s *Service) Invitable(ctx context.Context, room besedka.RoomID, a Actor, q
 		}
 		seen[id] = true
 		if query == "" || slices.Contains(also, id) || strings.Contains(fold(p.Name), query) || strings.Contains(p.Username, query) {
-			list = append(list, Invitable{Person: p, InRoom: c.state.roleOf(id) != "" && !c.state.inOverflow(id), Pinged: c.state.picks.has(id)})
+			list = append(list, Invitable{Person: p, InRoom: c.state.roleOf(id) != "" && !c.state.inOverflow(id) && !unseen(id), Pinged: c.state.picks.has(id)})
 		}
 	}
 	return list, nil

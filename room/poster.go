@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"besedka"
@@ -27,6 +28,7 @@ func (s *Service) Poster(ctx context.Context, room besedka.RoomID, a Actor) (*Po
 	if c == nil {
 		return nil, besedka.ErrNotFound
 	}
+	a = s.tied(ctx, a)
 	if a.Who != "" {
 		if err := unknown(s.see(ctx, c, a)); err != nil {
 			return nil, err
@@ -37,7 +39,7 @@ func (s *Service) Poster(ctx context.Context, room besedka.RoomID, a Actor) (*Po
 	public := st.info.GuestsAllowed && !st.Ended()
 	p := &Poster{Title: st.info.Title, Host: Person{ID: st.info.Host}, Language: st.info.Language, StartedAt: st.info.StartedAt,
 		People: len(st.seats.rows)}
-	stage := st.stageOrder()
+	stage := slices.DeleteFunc(st.stageOrder(), st.unseen(a))
 	c.mu.RUnlock()
 	if a.Who == "" && !public {
 		return nil, besedka.ErrNotFound

@@ -253,3 +253,33 @@ func TestNewFaceIsSeenByWhoPullsAtOnceAndByAllWithinAMinute(t *testing.T) {
 		t.Errorf("told %d times", len(told))
 	}
 }
+
+func TestPosterShowsTheStageToWhoMaySeeIt(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		room, err := w.service.Open(ctx, actor("host"), Opening{Title: "Evening", Kind: KindOpen, GuestsAllowed: true, Language: "ru"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.enter(room, "first", "anna")
+		p, err := w.service.Poster(ctx, room, Actor{})
+		if err != nil || p.Title != "Evening" || p.Host.Name != "HOST" || len(p.Stage) != 2 || p.Language != "ru" || p.People != 3 {
+			t.Errorf("poster %+v %v", p, err)
+		}
+		w.block("first", "boris", true)
+		p, err = w.service.Poster(ctx, room, actor("boris"))
+		if err != nil || len(p.Stage) != 1 {
+			t.Errorf("to whom a speaker blocks: %+v %v", p, err)
+		}
+		list, err := w.service.Invitable(ctx, room, actor("anna"), "first", "first")
+		if err != nil || len(list) != 1 || !list[0].InRoom {
+			t.Errorf("invitable %+v %v", list, err)
+		}
+		w.enter(room, "boris")
+		list, err = w.service.Invitable(ctx, room, actor("boris"), "first", "first")
+		if err != nil || len(list) != 1 || list[0].InRoom {
+			t.Errorf("whom a speaker blocks sees %+v %v", list, err)
+		}
+		_, err = w.service.Poster(ctx, w.open("vera", KindOpen), Actor{})
+		wantCode(t, "a room without guests, to a stranger", err, besedka.ErrNotFound)
+	})
+}
