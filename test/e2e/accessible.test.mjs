@@ -68,7 +68,7 @@ const states = {
   'hand over': { ...led, size: 'small', press: 'leave_quietly' },
   help: { ...room, press: 'room_menu,keyboard_help' },
   'settings of the room': { ...led, press: 'room_menu,room_settings' },
-  log: { ...led, press: 'room_menu,log_title' },
+  log: { ...led, press: 'room_menu,room_log' },
   share: { ...led, press: 'room_menu,share_room' },
   people: { ...room, press: 'room_menu,people_here' },
   'speaker links': { ...led, press: 'room_menu,speaker_links,speaker_link_make' },

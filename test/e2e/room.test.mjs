@@ -330,8 +330,8 @@ test('who is blocked finds neither who blocked them nor their rooms, and does af
   await ann.open('/@host');
   await sees(ann, 'There is nothing more to see here.');
   await ann.open('/');
-  await ann.page.getByRole('heading', { name: 'Who is talking' }).waitFor();
-  await ann.page.getByRole('link', { name: 'Join Among friends' }).waitFor({ state: 'detached' });
+  await ann.page.getByRole('link', { name: `Join ${title}` }).waitFor(); // the hallway is there, with what she may see
+  assert.equal(await ann.page.getByRole('link', { name: 'Join Among friends' }).count(), 0);
   await press(host, 'Unblock');
   await host.button('Block').waitFor();
   await ann.open('/');
