@@ -76,6 +76,9 @@ try {
   await as('tom')('PUT', `/accounts/${people.noor.account}/follow`);
   await as('amina')('PUT', `/accounts/${people.maria.account}/follow`);
   await as('june')('PUT', `/rooms/${room}/hand`, { note: 'Bells, and who rings them' });
+  await as('ilya')('POST', `/rooms/${room}/messages`, { text: 'А у нас колокола слышно за рекой' });
+  await as('maria')('POST', `/rooms/${room}/messages`, { text: 'We recorded the ferry horn last spring' });
+  await as('vera')('POST', `/rooms/${room}/messages`, { text: 'Июнь, поднимайтесь к нам, расскажите' });
   await page.getByRole('button', { name: 'Unmute', exact: true }).first().click();
   await page.locator('[data-speaking]').first().waitFor();
   await page.screenshot({ path: join(out, 'room.png') });
@@ -83,9 +86,6 @@ try {
   await phone.page.getByRole('link', { name: /How a town/ }).waitFor();
   await phone.page.screenshot({ path: join(out, 'hallway-phone.png') });
   await phone.page.getByRole('link', { name: /How a town/ }).click();
-  await as('ilya')('POST', `/rooms/${room}/messages`, { text: 'А у нас колокола слышно за рекой' });
-  await as('maria')('POST', `/rooms/${room}/messages`, { text: 'We recorded the ferry horn last spring' });
-  await as('vera')('POST', `/rooms/${room}/messages`, { text: 'Июнь, поднимайтесь к нам, расскажите' });
   await phone.page.getByRole('button', { name: /^Рядом с голосом/ }).click();
   await phone.page.getByText('за рекой').waitFor();
   await phone.page.waitForTimeout(400); // the sheet has risen
