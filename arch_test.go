@@ -77,7 +77,7 @@ var rules = map[string]rule{
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
 	"besedka/web": {
-		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/blob", "besedka/picture", "besedka/social", "besedka/card", "besedka/room", "besedka/chat", "besedka/ask", "besedka/media", "besedka/turn", "besedka/live"},
+		ours:  []string{"besedka", "besedka/i18n", "besedka/account", "besedka/blob", "besedka/picture", "besedka/social", "besedka/card", "besedka/room", "besedka/chat", "besedka/outbound", "besedka/ask", "besedka/media", "besedka/turn", "besedka/live"},
 		never: map[string]string{"database/sql": sqlInside, "github.com/pion/": noPion},
 	},
 	"besedka/load": {

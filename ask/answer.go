@@ -22,10 +22,14 @@ const (
 	factPollClosed = "poll_closed"
 )
 
+// codeBlocked is how Rooms refuses to ask up whom somebody on stage blocks.
+const codeBlocked = "blocked_on_stage"
+
 // Answering says what came of a question's author.
 type Answering struct {
 	AskerInvited bool `json:"asker_invited" doc:"To the stage. Of a question without a name it is always true, and tells nothing: its author alone is asked."`
 	OnStage      bool `json:"on_stage" doc:"The author is on stage now: a raised hand was the consent."`
+	Blocked      bool `json:"blocked_on_stage" doc:"The author was not asked, because somebody on stage blocks them: invite them, with confirm."`
 }
 
 // Answer marks the question as the one being answered, in the place of any
@@ -54,7 +58,8 @@ func (s *Service) Answer(ctx context.Context, room besedka.RoomID, by besedka.Ac
 		if e.Kind == besedka.Internal || e.Kind == besedka.Unavailable {
 			return Answering{}, err
 		}
-		return Answering{}, nil // not here, or no place on stage: the question is answered all the same
+		// Not here, or no place on stage: the question is answered all the same.
+		return Answering{Blocked: e.Code == codeBlocked}, nil
 	}
 	return Answering{AskerInvited: true, OnStage: onStage}, nil
 }
@@ -160,8 +165,8 @@ func (s *Service) ComeUp(ctx context.Context, room besedka.RoomID, account besed
 		return ErrNotOffered
 	}
 	_, err = s.Rooms.AskUp(ctx, room, q.offeredBy, account, true)
-	if errors.Is(err, besedka.ErrModeratorsOnly) {
-		return ErrNotOffered // who offered it does not moderate any more
+	if e := besedka.AsError(err); e != nil && (e.Code == besedka.ErrModeratorsOnly.Code || e.Code == codeBlocked) {
+		return ErrNotOffered // who offered it does not moderate any more, or there is what the author must not learn
 	}
 	return err
 }

@@ -205,7 +205,9 @@ func TestOfferEndsWithItsModerator(t *testing.T) {
 		if _, err := w.Answer(ctx, room, "mod", q.ID); err != nil {
 			t.Fatal(err)
 		}
-		w.house.roles["mod"] = besedka.RoleSpeaker
+		w.house.refuse = besedka.NewError(besedka.Conflict, codeBlocked)
+		wantCode(t, "beside somebody who blocks them", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
+		w.house.refuse, w.house.roles["mod"] = nil, besedka.RoleSpeaker
 		wantCode(t, "coming up", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
 	})
 }
@@ -247,6 +249,10 @@ func TestAnsweringAsksTheAuthorUp(t *testing.T) {
 		w.house.removed["boris"], w.house.roles["boris"] = true, ""
 		if a, err := w.Answer(ctx, room, "host", tea.ID); err != nil || a != (Answering{}) {
 			t.Errorf("of somebody who is not here: %+v %v", a, err)
+		}
+		w.house.refuse = besedka.NewError(besedka.Conflict, codeBlocked)
+		if a, err := w.Answer(ctx, room, "host", sugar.ID); err != nil || a != (Answering{Blocked: true}) {
+			t.Errorf("of somebody blocked on stage: %+v %v", a, err)
 		}
 		w.house.refuse = db.ErrUnavailable
 		_, err := w.Answer(ctx, room, "host", sugar.ID)

@@ -142,9 +142,15 @@ func (s *Service) Governs(ctx context.Context, room besedka.RoomID, by, target b
 }
 
 // AskUp invites target to the stage as the moderator by does; agreed means that
-// target has said yes already. It says whether target is on stage now.
+// target has said yes already. It says whether target is on stage now. Whom
+// somebody on stage blocks is not asked: ErrBlockedOnStage.
 func (s *Service) AskUp(ctx context.Context, room besedka.RoomID, by, target besedka.AccountID, agreed bool) (onStage bool, err error) {
-	err = s.command(ctx, room, Actor{Who: by.Participant()}, func(st *State, by besedka.AccountID, now time.Time) (err error) {
+	a := Actor{Who: by.Participant()}
+	unsure := s.unsure(ctx, room, a)
+	err = s.command(ctx, room, a, func(st *State, by besedka.AccountID, now time.Time) (err error) {
+		if err := st.needSure(by, target, unsure); err != nil {
+			return err
+		}
 		onStage, err = st.InviteToStage(by, target, now)
 		if err == nil && agreed && !onStage {
 			onStage, err = true, st.AcceptStage(target, now)

@@ -312,3 +312,35 @@ func TestInsideSaysWhatSomebodyIs(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoIsAskedUpComesByTheirOwnAct(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		room := w.hosted()
+		w.enter(room, "clara", "dina")
+		w.stay(room, "clara", "dina")
+		ask := func(by, target besedka.AccountID, agreed bool) (bool, error) {
+			return w.service.AskUp(ctx, room, by, target, agreed)
+		}
+		_, err := ask("anna", "boris", true)
+		wantCode(t, "by a speaker", err, ErrModeratorsOnly)
+		_, err = ask("host", "vera", true)
+		wantCode(t, "who is not here", err, ErrNotInRoom)
+		if up, err := ask("host", "boris", false); up || err != nil || w.view(room, "boris").Me.StageInvitation == nil {
+			t.Errorf("asked: %v %v", up, err)
+		}
+		if up, err := ask("host", "boris", true); !up || err != nil || w.role(room, "boris") != besedka.RoleSpeaker {
+			t.Errorf("agreed: %v %v", up, err)
+		}
+		if err := w.service.RaiseHand(ctx, room, actor("clara"), "", ""); err != nil {
+			t.Fatal(err)
+		}
+		if up, err := ask("host", "clara", false); !up || err != nil {
+			t.Errorf("with a raised hand: %v %v", up, err)
+		}
+		w.block("anna", "dina", true)
+		for _, agreed := range []bool{false, true} {
+			_, err = ask("host", "dina", agreed)
+			wantCode(t, "whom somebody on stage blocks", err, ErrBlockedOnStage)
+		}
+	})
+}

@@ -13,6 +13,7 @@ import (
 
 	"besedka/live"
 	"besedka/media"
+	"besedka/outbound"
 	"besedka/room"
 	"besedka/turn"
 )
@@ -62,6 +63,7 @@ type figures struct {
 	media media.Stats
 	rooms room.Stats
 	turn  turn.Stats
+	calls outbound.Stats
 }
 
 // known is the table of figures that are published.
@@ -101,6 +103,9 @@ var known = []figure{
 	{"besedka_media_reforms_total", "Listeners moved to another framing or redundancy.", prometheus.CounterValue, func(f *figures) int64 { return f.media.Reforms }},
 	{"besedka_media_dropped_malformed_total", "Speakers' packets that are no Opus.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropMalformed }},
 	{"besedka_media_dropped_slow_total", "Packets not sent because the listener was too slow.", prometheus.CounterValue, func(f *figures) int64 { return f.media.DropSlow }},
+	{"besedka_previews_fetched_total", "Pages of pinned links looked at.", prometheus.CounterValue, func(f *figures) int64 { return f.calls.Fetched }},
+	{"besedka_previews_refused_total", "Pages not looked at, for their address or a budget.", prometheus.CounterValue, func(f *figures) int64 { return f.calls.Refused }},
+	{"besedka_previews_failed_total", "Pages that did not answer, or with no page.", prometheus.CounterValue, func(f *figures) int64 { return f.calls.Failed }},
 	{"besedka_turn_allocations", "Relayed connections.", prometheus.GaugeValue, func(f *figures) int64 { return f.turn.Allocations }},
 	{"besedka_turn_waiting", "TURN connections without an allocation.", prometheus.GaugeValue, func(f *figures) int64 { return f.turn.Waiting }},
 	{"besedka_turn_allocations_total", "Relayed connections made.", prometheus.CounterValue, func(f *figures) int64 { return f.turn.Opened }},
@@ -130,6 +135,9 @@ func (s *statistics) Collect(to chan<- prometheus.Metric) {
 	f := figures{live: s.Live.Stats(), media: s.Media.Stats(), rooms: s.Rooms.Stats()}
 	if s.Relay != nil {
 		f.turn = s.Relay.Stats()
+	}
+	if s.Outbound != nil {
+		f.calls = s.Outbound.Stats()
 	}
 	for _, k := range known {
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(k.name, k.help, nil, nil), k.kind, float64(k.value(&f)))

@@ -33,6 +33,7 @@ import (
 	"besedka/chat"
 	"besedka/live"
 	"besedka/media"
+	"besedka/outbound"
 	"besedka/room"
 	"besedka/social"
 )
@@ -46,6 +47,9 @@ type Deps struct {
 	Live     *live.Hub
 	Chat     *chat.Service
 	Ask      *ask.Service
+
+	// Outbound is nil where nobody is called. It is here for its figures.
+	Outbound *outbound.Client
 
 	// Relay is nil where there is no TURN; RelayURLs are where clients find it.
 	Relay     Relay

@@ -113,7 +113,7 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, err
 	}
-	deps := web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Chat: p.chat, Ask: p.ask,
+	deps := web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Chat: p.chat, Ask: p.ask, Outbound: p.outbound,
 		Ping: p.db.Check,
 		URL:  public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log}
 	if p.turn != nil {
