@@ -84,7 +84,7 @@ func (r *remembered) good(now time.Time) bool {
 
 func (s *Service) lookup(ctx context.Context, hash string) (*remembered, error) {
 	var r remembered
-	err := s.db.Read(ctx, func(tx *db.Tx) error {
+	err := s.db.Lookup(ctx, func(tx *db.Tx) error {
 		var account, guest, room, suspended sql.NullString
 		var founder sql.NullInt64
 		var seen, expires int64

@@ -112,7 +112,7 @@ func (d *DB) OnCommit(f func(topics []besedka.Topic)) {
 // the statement that writes. An error of f is returned as it is after rollback;
 // a database that cannot be reached or does not answer in time is ErrUnavailable.
 func (d *DB) Write(ctx context.Context, f func(tx *Tx) error) error {
-	topics, err := d.run(ctx, d.writer, nil, f)
+	topics, err := d.run(ctx, func(ctx context.Context) ([]besedka.Topic, error) { return d.once(ctx, d.writer, nil, f) })
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,17 @@ func (d *DB) Read(ctx context.Context, f func(tx *Tx) error) error {
 	if d.dialect == PostgreSQL {
 		o.Isolation = sql.LevelRepeatableRead
 	}
-	_, err := d.run(ctx, d.reader, o, f)
+	_, err := d.run(ctx, func(ctx context.Context) ([]besedka.Topic, error) { return d.once(ctx, d.reader, o, f) })
+	return err
+}
+
+// Lookup is Read for one query, which needs no transaction around it: that is a third of
+// what reading a row costs, and with PostgreSQL two of three round trips.
+func (d *DB) Lookup(ctx context.Context, f func(tx *Tx) error) error {
+	_, err := d.run(ctx, func(ctx context.Context) ([]besedka.Topic, error) {
+		d.prepared.prepare(ctx)
+		return nil, f(&Tx{Now: d.now().UTC().Truncate(time.Millisecond), ctx: ctx, pool: d.reader, dialect: d.dialect, prepared: d.prepared})
+	})
 	return err
 }
 
@@ -147,11 +157,11 @@ func (d *DB) Check(ctx context.Context) error {
 	})
 }
 
-func (d *DB) run(ctx context.Context, pool *sql.DB, o *sql.TxOptions, f func(tx *Tx) error) ([]besedka.Topic, error) {
+func (d *DB) run(ctx context.Context, once func(context.Context) ([]besedka.Topic, error)) ([]besedka.Topic, error) {
 	patient, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		topics, err := d.once(patient, pool, o, f)
+		topics, err := once(patient)
 		if err == nil {
 			return topics, nil
 		}

@@ -16,7 +16,8 @@ type Tx struct {
 	Now time.Time // when the transaction began, UTC, in whole milliseconds
 
 	ctx     context.Context
-	tx      *sql.Tx
+	tx      *sql.Tx // nil in Lookup,
+	pool    *sql.DB // which has this instead
 	dialect Dialect
 	write   bool
 	topics  []besedka.Topic // published to, each once
@@ -38,16 +39,28 @@ func (t *Tx) Exec(query string, args ...any) (int64, error) {
 
 // QueryRow runs a query of at most one row; Scan gives sql.ErrNoRows for none.
 func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
-	if s := t.prepared.find(query); s != nil {
+	s := t.prepared.find(query)
+	switch {
+	case s != nil && t.tx == nil:
+		return s.QueryRowContext(t.ctx, args...)
+	case s != nil:
 		return t.tx.StmtContext(t.ctx, s).QueryRowContext(t.ctx, args...)
+	case t.tx == nil:
+		return t.pool.QueryRowContext(t.ctx, query, args...)
 	}
 	return t.tx.QueryRowContext(t.ctx, query, args...)
 }
 
 // Query runs a query of many rows. They must be closed before the next statement.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	if s := t.prepared.find(query); s != nil {
+	s := t.prepared.find(query)
+	switch {
+	case s != nil && t.tx == nil:
+		return s.QueryContext(t.ctx, args...)
+	case s != nil:
 		return t.tx.StmtContext(t.ctx, s).QueryContext(t.ctx, args...)
+	case t.tx == nil:
+		return t.pool.QueryContext(t.ctx, query, args...)
 	}
 	return t.tx.QueryContext(t.ctx, query, args...)
 }
