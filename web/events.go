@@ -106,6 +106,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	callOf(ctx).endTurn() // what follows waits more than it works
 	eventHeader(w.Header())
 	if f.takeOver(w, r) {
 		return

@@ -43,6 +43,7 @@ type call struct {
 	token    string
 	byCookie bool
 	caller   *caller // nil for strangers
+	turn     *place  // nil where none is taken
 }
 
 type callKey struct{}
@@ -74,6 +75,7 @@ func (s *Server) gate(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", apiPolicy)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept-Language, Authorization, Cookie, Origin")
+	defer c.endTurn()
 	if err := s.admit(m, r, c); err != nil {
 		s.fail(m, r, err)
 		return
@@ -104,6 +106,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 	}
 	if err := checkBody(w, r, c.pattern); err != nil {
 		return err
+	}
+	if joining[c.pattern] {
+		if err := s.takeTurn(r, c); err != nil {
+			return err
+		}
 	}
 	return s.identify(r, c)
 }

@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,7 @@ type Server struct {
 	readers sync.WaitGroup // of event streams whose connection was taken over
 	probes  probes
 	uploads chan struct{} // a place for each photo that is being sent
+	joins   chan struct{} // and one for each request to join that is computed
 	csrf    *http.CrossOriginProtection
 	csp     string
 	metrics *metrics
@@ -102,6 +104,7 @@ func New(d Deps) *Server {
 	s := &Server{
 		probes:  probes{all: make(map[besedka.CredentialID]probe)},
 		uploads: make(chan struct{}, uploadsAtOnce),
+		joins:   make(chan struct{}, joinsAtOnce*runtime.GOMAXPROCS(0)),
 		Deps:    d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
 		limits: newLimits(d.Now), cards: newCards(), csrf: http.NewCrossOriginProtection(), csp: clientPolicy,
 	}
