@@ -189,6 +189,8 @@ export interface RoomView {
   attribution: Attribution
   attribution_change: AttributionChange | null
   visibility_change: VisibilityChange | null
+  /** When others change the room, it is asked for again at a random moment within this time. */
+  refetch_after_ms: number
   queue_rule: QueueRule
   stage_reactions: boolean
   timer: Timer | null
@@ -241,6 +243,8 @@ export interface Agenda {
 
 export interface Message {
   id: string
+  /** The number of the fact that told it. */
+  seq: number
   author: Person
   text: string
   at: string

@@ -4,6 +4,9 @@ import type { LiveEvent, Message, Poll, Question } from '../api/types'
 
 export type BesideTab = 'chat' | 'questions' | 'polls' | 'agenda' | 'backstage'
 
+/** No more messages than this are kept; older ones can be fetched again. */
+const mostKept = 500
+
 /** Lists are fetched anew this long after a change, and a chance more, so that a large room does not ask all at once. */
 const calm = 600
 
@@ -17,7 +20,7 @@ export function merged(before: readonly Message[], more: readonly Message[]): Me
 export function messageOf(event: LiveEvent): Message | null {
   const message = (event.data.message ?? event.data) as Partial<Message>
   const isWhole = typeof message.id === 'string' && typeof message.text === 'string' && typeof message.author?.name === 'string'
-  return isWhole ? ({ ...message, at: message.at ?? event.at ?? new Date().toISOString() } as Message) : null
+  return isWhole ? ({ ...message, seq: event.seq ?? 0, at: message.at ?? event.at ?? new Date().toISOString() } as Message) : null
 }
 
 /** One list of messages, a page at a time from the end. */
@@ -40,12 +43,21 @@ export class Channel {
   }
 
   add(message: Message, isOwn: boolean): void {
-    if (this.messages) this.messages = merged(this.messages, [message])
+    if (this.messages) this.keep(merged(this.messages, [message]))
     if (!this.isShown && !isOwn) this.unread++
   }
 
   remove(id: string): void {
     this.messages = this.messages?.filter((message) => message.id !== id) ?? null
+  }
+
+  /** Forgets the oldest of too many, so that a long conversation does not fill the memory. */
+  private keep(messages: Message[]): void {
+    this.messages = messages.length > mostKept * 1.2 ? messages.slice(-mostKept) : messages
+    const oldest = this.messages[0]
+    if (this.messages.length === messages.length || !oldest) return
+    this.next = String(oldest.seq)
+    this.hasMore = true
   }
 
   private take(page: { messages: Message[]; next: string | null }): void {

@@ -4,7 +4,7 @@ import type { LiveEvent, Message } from '../api/types'
 import { Beside, merged, messageOf } from './beside.svelte'
 
 const author = (id: string) => ({ id, username: id, name: id })
-const message = (id: string, at: string, by = 'x'): Message => ({ id, at, text: id, author: author(by) })
+const message = (id: string, at: string, by = 'x'): Message => ({ id, seq: Number(at), at, text: id, author: author(by) })
 const fact = (kind: string, data: Record<string, unknown>): LiveEvent => ({ kind, topic: 'room', room: 'r', seq: 1, at: '2026-01-01T00:00:05.000Z', data })
 
 describe('messages', () => {
@@ -47,6 +47,16 @@ describe('what is beside the voice', () => {
     expect(it.chat.messages).toHaveLength(2)
     it.event(fact('message_deleted', { id: 'a' }))
     expect(it.chat.messages?.map((one) => one.id)).toEqual(['b'])
+    it.stop()
+  })
+  it('keeps the last five hundred messages, and the way to the others', async () => {
+    const { calls, beside: it } = beside()
+    await it.show('chat')
+    for (let at = 2; at < 702; at++) it.chat.add(message(`m${at}`, String(at).padStart(4, '0')), false)
+    expect(it.chat.messages?.length).toBeLessThanOrEqual(600)
+    expect(it.chat.hasMore).toBe(true)
+    await it.chat.older()
+    expect(calls.messages).toHaveBeenLastCalledWith(String(it.chat.messages?.find((one) => one.seq > 1)?.seq))
     it.stop()
   })
   it('fetches a list once for many changes', async () => {

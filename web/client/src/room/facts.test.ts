@@ -11,7 +11,7 @@ function person(account: string, role: Role, more: Partial<Participant> = {}): P
 
 function view(participants: Participant[], me: Partial<RoomView['me']> = {}, more: Partial<RoomView> = {}): RoomView {
   return {
-    id: 'r', title: '', kind: 'open', host: { id: 'h', username: 'h', name: 'h' }, started_at: '', ended_at: null, language: 'en', attribution: 'off_record', attribution_change: null, visibility_change: null, queue_rule: 'first_come', stage_reactions: false, timer: null, pin: null, agenda: null, chat: { mode: 'everyone', slow_seconds: 0 }, questions: { on: true, anonymous: false }, audience_shown: 0,  guests_allowed: false, hands: 'everyone', seq: 5,
+    id: 'r', title: '', kind: 'open', host: { id: 'h', username: 'h', name: 'h' }, started_at: '', ended_at: null, language: 'en', attribution: 'off_record', attribution_change: null, visibility_change: null, queue_rule: 'first_come', stage_reactions: false, refetch_after_ms: 0, timer: null, pin: null, agenda: null, chat: { mode: 'everyone', slow_seconds: 0 }, questions: { on: true, anonymous: false }, audience_shown: 0,  guests_allowed: false, hands: 'everyone', seq: 5,
     counts: { all: participants.length, on_stage: 1, audience: 1, guests: 0 }, participants, ...more,
     me: { participant: 'me', role: 'listener', seated: true, hand: null, stage_invitation: null, heir_offer: false, last_moderator: false, overflow: false, blocked_on_stage: [], muted: false, silenced: false, ...me },
   }
@@ -100,8 +100,8 @@ describe('powers', () => {
 })
 
 it('large rooms ask the server at different times', () => {
-  expect(waitBefore('now', 5000, 1)).toBe(0)
-  expect(waitBefore('soon', 3, 1)).toBeLessThan(150)
-  expect(waitBefore('calm', 5000, 1)).toBe(20_250)
-  expect(waitBefore('calm', 5000, 0)).toBe(250)
+  expect(waitBefore('now', 5000, 15_000, 1)).toBe(0)
+  expect(waitBefore('soon', 3, 0, 1)).toBeLessThan(150)
+  expect(waitBefore('calm', 5000, 15_000, 1)).toBe(15_250)
+  expect(waitBefore('calm', 5000, 15_000, 0)).toBe(250)
 })

@@ -33,7 +33,7 @@ const changes: Record<string, Change> = {
   room_titled: (view, { event }) => ({ view: { ...view, title: text(event.data.title) }, refetch: 'no' }),
   hands_set: (view, { event }) => ({ view: { ...view, hands: event.data.setting as HandsSetting }, refetch: 'soon' }),
   participants_changed: (view, { event }) => ({
-    view: { ...view, counts: { ...view.counts, ...(event.data.counts as Partial<RoomView['counts']> | undefined) } },
+    view: { ...view, refetch_after_ms: Number(event.data.refetch_after_ms ?? view.refetch_after_ms), counts: { ...view.counts, ...(event.data.counts as Partial<RoomView['counts']> | undefined) } },
     refetch: 'calm',
   }),
   mute_changed: (view, context) => ({
@@ -71,6 +71,7 @@ const changes: Record<string, Change> = {
     view: { ...view, ...(view.invited ? { invited: view.invited.filter((id) => id !== context.account) } : {}) },
     refetch: 'no',
   }),
+  faces_changed: (view) => ({ view, refetch: 'calm' }),
   visibility_changing: (view) => ({ view, refetch: 'now' }),
   visibility_kept: (view) => ({ view: { ...view, visibility_change: null }, refetch: 'no' }),
   visibility_changed: (view, { event }) => ({ view: { ...view, visibility_change: null, kind: event.data.kind as Kind }, refetch: 'soon' }),

@@ -8,12 +8,12 @@ const shortestInterval = 300
 
 /**
  * How long to wait before asking the server again, in milliseconds. The more people are in the room, the more of them ask because of the same event,
- * so the wait grows with the room and is left to chance.
+ * so the wait grows with the room, as the server says by `within`, and is left to chance.
  */
-export function waitBefore(urgency: Exclude<Urgency, 'no'>, people: number, random: number): number {
+export function waitBefore(urgency: Exclude<Urgency, 'no'>, people: number, within: number, random: number): number {
   if (urgency === 'now') return 0
   if (urgency === 'soon') return 100 + random * Math.min(3000, people * 2)
-  return 250 + random * Math.min(20_000, people * 10)
+  return 250 + random * within
 }
 
 export interface RoomStateOptions {
@@ -68,7 +68,7 @@ export class RoomState {
   refetch(urgency: Exclude<Urgency, 'no'>): void {
     const random = (this.options.random ?? Math.random)()
     const now = performance.now()
-    const due = Math.max(now + waitBefore(urgency, this.view.counts.all, random), this.lastFetchAt + shortestInterval)
+    const due = Math.max(now + waitBefore(urgency, this.view.counts.all, this.view.refetch_after_ms, random), this.lastFetchAt + shortestInterval)
     if (this.isStopped || due >= this.dueAt) return
     this.dueAt = due
     clearTimeout(this.timer)
