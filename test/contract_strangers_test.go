@@ -11,6 +11,7 @@ import (
 var open = map[string]bool{
 	"GET /api/v1/openapi.json": true, "GET /api/v1/instance": true, "POST /api/v1/sessions": true, "POST /api/v1/accounts": true,
 	"POST /api/v1/invitations/preview": true, "POST /api/v1/rooms/{room}/guests": true,
+	"GET /api/v1/photos/{photo}/{size}": true, "GET /api/v1/rooms/{room}/card.png": true,
 }
 
 // routes reads the requests that the server says it answers.
@@ -60,13 +61,16 @@ func TestStrangersAreRefusedEverywhere(t *testing.T) {
 		if strings.HasSuffix(path, "/whip") || strings.HasSuffix(path, "/whep") {
 			body = raw{"application/sdp", []byte("v=0\r\n")}
 		}
+		if route == "PUT /api/v1/me/photo" {
+			body = raw{"image/png", []byte("no picture")}
+		}
 		if route == "PATCH /api/v1/rooms/{room}/sessions/{session}" {
 			body = raw{"application/trickle-ice-sdpfrag", []byte("a=end-of-candidates\r\n")}
 		}
 		for _, p := range []*person{w.stranger(t), {t: t, server: w.server, name: "forger", token: "bt_" + strings.Repeat("0", 43)}} {
 			a := p.call(method, path, body)
 			switch {
-			case strings.HasSuffix(route, "/guests"):
+			case strings.HasSuffix(route, "/guests"), strings.HasSuffix(route, "/card.png"):
 				if a.status != http.StatusNotFound {
 					t.Errorf("%s: %s: %s; want 404 for a room that lets no guests in", p.name, route, a)
 				}

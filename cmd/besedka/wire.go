@@ -216,6 +216,9 @@ func (p *program) run(asked context.Context) error {
 func (p *program) greet(ctx context.Context) error {
 	p.log.Info("serving", "http", p.public.Addr(), "media", p.media.Addr(), "version", version)
 	link, fresh, err := p.accounts.OwnerLink(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil // asked to end before it had begun
+	}
 	if err != nil || !fresh {
 		return err
 	}
