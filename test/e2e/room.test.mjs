@@ -40,7 +40,7 @@ afterEach(async (t) => {
 
 /** Presses something as the keyboard does: it takes the focus, then Enter. */
 async function press(person, name, { role = 'button', within = person.page } = {}) {
-  const found = within.getByRole(role, { name, exact: typeof name === 'string' });
+  const found = within.getByRole(role, { name, exact: typeof name === 'string' }).first();
   await found.focus();
   await found.press('Enter');
 }
