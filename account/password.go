@@ -63,7 +63,7 @@ type hasher struct {
 	queue        chan struct{} // one place for everybody who hashes or waits
 	slots        chan struct{}
 	work         atomic.Int64 // KiB times passes, all in all
-	dummy        string // checked instead of the hash of an account that does not exist
+	dummy        string       // checked instead of the hash of an account that does not exist
 }
 
 func newHasher(random io.Reader) *hasher {
