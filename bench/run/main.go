@@ -44,7 +44,7 @@ type options struct {
 	rounds, seconds     int
 	binary              string
 	json, client        string
-	fullICE, unpinned   bool
+	fullICE             bool
 	listeners, arrivals int
 }
 
