@@ -270,7 +270,8 @@ func TestWhoGetsPacketsIsInTheRoomWhateverTheOrder(t *testing.T) {
 		inside += h.interleave(t, all, round)
 	}
 	t.Logf("%d interleavings in %s: %d ended inside, %d outside", rounds*len(all), time.Since(begin).Round(time.Millisecond), inside, rounds*len(all)-inside)
-	if n := rounds * len(all); inside < n/10 || inside > n*9/10 { // or it would prove nothing
+	// Or it would prove nothing. Most guests end outside: from where somebody was removed nobody comes in as one.
+	if n := rounds * len(all); inside < n/30 || inside > n*9/10 {
 		t.Errorf("of %d interleavings %d ended inside", n, inside)
 	}
 	h.unharmed(t)
