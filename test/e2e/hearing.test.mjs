@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { hears, inbound } from './hear.mjs';
 import { Hosts, speech } from './hosts.mjs';
 import { Person } from './person.mjs';
 import { Server } from './server.mjs';
+import { witness } from './witness.mjs';
 
 const title = 'Rivers and bridges';
 
 let hosts, server, host, second, listener, english, russian;
+
+witness(() => [host, second, listener]);
 
 before(async () => {
   hosts = new Hosts(['a', 'b', 'c']);
@@ -25,14 +28,6 @@ after(async () => {
   for (const person of [host, second, listener]) await person?.leaveBrowser().catch(() => {});
   await server?.kill();
   hosts?.close();
-});
-
-// What everybody saw when a test ended, for whoever sets BESEDKA_SHOTS to a folder.
-afterEach(async (t) => {
-  if (!process.env.BESEDKA_SHOTS) return;
-  for (const person of [host, second, listener]) {
-    await person?.page.screenshot({ path: `${process.env.BESEDKA_SHOTS}/${t.name.slice(0, 30).replaceAll(' ', '-')}-${person.username}.png` });
-  }
 });
 
 test('the owner signs up with the printed link, invites, and opens a room', async () => {

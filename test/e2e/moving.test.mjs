@@ -4,11 +4,14 @@ import { after, before, test } from 'node:test';
 import { badNetwork, clientAddresses } from './bad-network.mjs';
 import { Hosts, speech } from './hosts.mjs';
 import { Person } from './person.mjs';
+import { witness } from './witness.mjs';
 
 const title = 'On the way';
 const moves = Number(process.env.BESEDKA_MOVES ?? 4);
 
 let hosts, server, relays, host, listener, permitted;
+
+witness(() => [host, listener, permitted]);
 
 before(async () => {
   hosts = new Hosts(['a', 'b', 'c']);

@@ -1,14 +1,17 @@
 // What people do with one another in a room and beside it, by keyboard and by roles and names, as a screen reader finds them.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { Hosts } from './hosts.mjs';
 import { Person } from './person.mjs';
 import { Server } from './server.mjs';
+import { witness } from './witness.mjs';
 
 const title = 'Bridges that sing';
 
 let hosts, server, host, ann, bob;
+
+witness(() => [host, ann, bob]);
 
 before(async () => {
   hosts = new Hosts(['a', 'b', 'c']);
@@ -28,14 +31,6 @@ after(async () => {
   for (const person of [host, ann, bob]) await person?.leaveBrowser().catch(() => {});
   await server?.kill();
   hosts?.close();
-});
-
-// What everybody saw when a test ended, for whoever sets BESEDKA_SHOTS to a folder.
-afterEach(async (t) => {
-  if (!process.env.BESEDKA_SHOTS) return;
-  for (const person of [host, ann, bob]) {
-    await person?.page.screenshot({ path: `${process.env.BESEDKA_SHOTS}/${t.name.slice(0, 30).replaceAll(' ', '-')}-${person.username}.png` });
-  }
 });
 
 /** Presses something as the keyboard does: it takes the focus, then Enter. */
