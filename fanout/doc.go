@@ -4,7 +4,7 @@
 // A Floor is a set of speakers and the listeners who hear them. (A room has
 // one; an interpretation channel would be another.) Speakers hand their
 // packets in as plain RTP. The loudest few occupy slots. The frames of a slot go out in
-// several forms at a time: 20, 40 or 60 ms in a packet, merged without decoding
+// several forms at a time: 20 to 120 ms in a packet, merged without decoding
 // (Merger), with or without redundancy (RED). A packet of such a stream is made
 // once and given a header once for each class of listeners, who share its
 // plaintext: source, timestamp and payload belong to the room, and the CSRC names

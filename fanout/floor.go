@@ -34,6 +34,7 @@ type Floor struct {
 	mu      sync.Mutex
 	views   []*view          // those with listeners
 	framing Framing          // of the audience
+	busy    bool             // the machine is, see Save
 	waits   bool             // a frame may be waiting to be merged …
 	due     time.Time        // … until then, the earliest of them
 	queued  time.Time        // when the Flusher will look; zero: it does not know of the floor
@@ -67,7 +68,7 @@ func (f *Floor) AddSpeaker(csrc uint32, forward bool) *Speaker {
 func (f *Floor) AddListener(c ListenerConfig) *Listener {
 	c.Slots = min(max(c.Slots, 1), MaxSlots)
 	if c.Longest == 0 {
-		c.Longest = Framing60
+		c.Longest = Framing120
 	}
 	o := out{sealer: newSealer(&c.Keys), sink: c.Sink, to: f.sock.address(c.To), self: c.Self}
 	l := &Listener{
@@ -77,6 +78,9 @@ func (f *Floor) AddListener(c ListenerConfig) *Listener {
 	o.who = l
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.busy && !l.stage {
+		l.want.framing = min(f.framing, l.longest)
+	}
 	v := f.viewLocked(c.Slots, c.Self)
 	g := v.group(l.want, c.Class)
 	for i := range v.slots {

@@ -5,20 +5,23 @@ import (
 	"time"
 )
 
-// Policy says who is sent 20 ms of sound in a packet and who 60, and who is sent
+// Policy says who is sent 20 ms of sound in a packet and who up to 120, and who is sent
 // everything twice. It is decided once a second for every listener (Sweep) and at once
 // for those who come on stage:
 //
 //   - On stage: 20 ms, because conversation cannot bear more delay.
-//   - In an audience smaller than Audience: 20 ms. In a larger one: 60, by way of
-//     40, because 40 ms of delay do not matter to who does not answer and two of three
-//     packets, headers and encryptions are saved. Jitter buffers follow one step
-//     of 20 ms at a time without a loss once they know the stream, so the first
-//     step comes after Learn and every other one after Step (MEDIA.md A2).
+//   - In an audience smaller than Audience: 20 ms. In a larger one: 60, because 40 ms
+//     of delay do not matter to who does not answer and two of three packets, headers and
+//     encryptions are saved; in one of Crowd: 80. While the machine is busy (Save): 120,
+//     half of what 60 ms cost, because a little more delay for all is better than a closed
+//     door for some.
+//   - Jitter buffers follow one step of 20 ms at a time without a loss once they know the
+//     stream, so the first step comes after Learn and every other one after Step (MEDIA.md
+//     A2). While the machine is busy, who comes begins with what the others get.
 //   - Never more than what the listener offered as the longest (ptime, maxptime).
 //   - With loss on his way (receiver reports; and what he asks to be sent again, because
 //     what was repaired so is not in the reports): who offered RED gets each packet
-//     with the one before it, at heavy loss 20 ms with two; who did not (Firefox) goes back
+//     of at most 60 ms with the one before it, at heavy loss 20 ms with two; who did not (Firefox) goes back
 //     to 20 ms, where in-band FEC helps and a lost packet is a small one (MEDIA.md A3), and
 //     gets each packet once more two packets later, at heavy loss twice. Both get the packet
 //     that begins a silence several times.
@@ -28,6 +31,7 @@ import (
 // Zero values take the default named beside them.
 type Policy struct {
 	Audience int           // listeners of a floor from which frames are merged, 50; negative: never
+	Crowd    int           // listeners from which more of them are, ten times Audience
 	Learn    time.Duration // of a listener's first sound at 20 ms, 5 s
 	Step     time.Duration // between two steps, 2 s
 }
@@ -52,6 +56,9 @@ func (p Policy) complete() Policy {
 	if p.Audience == 0 {
 		p.Audience = defaultAudience
 	}
+	if p.Crowd == 0 {
+		p.Crowd = 10 * p.Audience
+	}
 	if p.Learn == 0 {
 		p.Learn = defaultLearn
 	}
@@ -61,17 +68,19 @@ func (p Policy) complete() Policy {
 	return p
 }
 
-// framing is what an audience of n gets if it gets f now. It must shrink by a fifth to go back.
-func (p Policy) framing(f Framing, n int) Framing {
+// framing is what an audience of n gets if it gets f now, on a machine that is busy or
+// not. It must shrink by a fifth to go back.
+func (p Policy) framing(f Framing, n int, busy bool) Framing {
+	reaches := func(size int, from Framing) bool { return n >= size || f >= from && 5*n >= 4*size }
 	switch {
-	case p.Audience < 0:
+	case p.Audience < 0 || !reaches(p.Audience, Framing60):
 		return Framing20
-	case n >= p.Audience:
-		return Framing60
-	case 5*n < 4*p.Audience:
-		return Framing20
+	case busy:
+		return Framing120
+	case reaches(p.Crowd, Framing80):
+		return Framing80
 	}
-	return f
+	return Framing60
 }
 
 // loss is how bad a listener's way is.
@@ -150,7 +159,7 @@ func (l *path) aim(c Class, audience Framing) form {
 		f.framing, f.copies = Framing20, uint8(l.loss)
 		return f
 	case l.loss == lossy:
-		f.distance = 1
+		f.framing, f.distance = min(f.framing, Framing60), 1
 	default:
 		f.framing, f.distance = Framing20, 2
 	}
@@ -188,7 +197,7 @@ func (f *Floor) decideLocked(b *batch, now time.Time) {
 	for _, v := range f.views {
 		n += v.count
 	}
-	f.framing = f.policy.framing(f.framing, n)
+	f.framing = f.policy.framing(f.framing, n, f.busy)
 	for _, v := range f.views {
 		late := v.due
 		v.due = false
@@ -231,6 +240,13 @@ func (f *Floor) reformLocked(b *batch, v *view, now time.Time) {
 			}
 		}
 	}
+}
+
+// Save tells whether the machine is so busy that audiences shall cost less, see Policy.
+func (f *Floor) Save(busy bool) {
+	f.mu.Lock()
+	f.busy = busy
+	f.mu.Unlock()
 }
 
 // SetStage tells whether the listener is on stage: from then on he gets 20 ms at a time, at once.

@@ -123,6 +123,57 @@ func TestLargeAudienceIsFramedUpByStepsAndDownAgain(t *testing.T) {
 	}
 }
 
+func TestBusyMachineFramesAudiencesUpToTheLongestPackets(t *testing.T) {
+	h := crowd(t)
+	e, _ := h.ear(ListenerConfig{})
+	stage, _ := h.ear(ListenerConfig{Stage: true})
+	lossy, lossyListener := h.ear(ListenerConfig{Class: withRED})
+	v := h.voice(1, 30)
+	h.seconds(10, v)
+	h.floor.Save(true)
+	h.seconds(12, v)
+	if got := fmt.Sprint(e.lengths()); got != "[20×300 40×50 60×50 80×25 100×20 120×58]" {
+		t.Errorf("framed %s", got)
+	}
+	if got := fmt.Sprint(stage.lengths()); got != "[20×1100]" {
+		t.Errorf("on stage %s", got)
+	}
+	lossyListener.Report(h.now, h.floor.SSRC(0), someLoss)
+	h.seconds(2, v)
+	if got := lossy.lengths(); !strings.HasPrefix(got[len(got)-1], "60+×") {
+		t.Errorf("with loss %s", got)
+	}
+
+	late, lateListener := h.ear(ListenerConfig{})
+	modest, _ := h.ear(ListenerConfig{Longest: Framing40})
+	speaker, _ := h.ear(ListenerConfig{Stage: true})
+	h.seconds(2, v)
+	for _, who := range []struct {
+		what string
+		ear  *ear
+		want string
+	}{{"who came late", late, "120"}, {"who plays 40 ms", modest, "40"}, {"who came on stage", speaker, "20"}} {
+		if got := who.ear.lengths(); len(got) != 1 || !strings.HasPrefix(got[0], who.want+"×") {
+			t.Errorf("%s got %s", who.what, got)
+		}
+	}
+	before := len(late.rtp)
+	lateListener.SetStage(h.now, true)
+	h.seconds(1, v)
+	if n := len(late.rtp) - before; n < 50 {
+		t.Errorf("who has come on stage got %d packets in a second", n)
+	}
+
+	h.floor.Save(false)
+	h.seconds(10, v)
+	if got := e.lengths(); !strings.HasPrefix(got[len(got)-1], "60×") {
+		t.Errorf("when it is not busy any more %s", got)
+	}
+	for _, x := range []*ear{e, stage, late, modest, speaker} {
+		x.clean()
+	}
+}
+
 func TestListenersOfASmallRoomKeep20ms(t *testing.T) {
 	h := newHall(t)
 	e, _ := h.ear(ListenerConfig{})
@@ -136,15 +187,20 @@ func TestListenersOfASmallRoomKeep20ms(t *testing.T) {
 func TestAudienceMustShrinkByAFifthToBeFramedDown(t *testing.T) {
 	p := Policy{}.complete()
 	f := Framing20
-	for _, step := range []struct {
+	for i, step := range []struct {
 		n    int
+		busy bool
 		want Framing
-	}{{49, Framing20}, {50, Framing60}, {49, Framing60}, {40, Framing60}, {39, Framing20}, {49, Framing20}} {
-		if f = p.framing(f, step.n); f != step.want {
-			t.Errorf("%d listeners: %d", step.n, f)
+	}{
+		{49, false, Framing20}, {50, false, Framing60}, {49, false, Framing60}, {40, false, Framing60}, {39, false, Framing20}, {49, false, Framing20},
+		{499, false, Framing60}, {500, false, Framing80}, {400, false, Framing80}, {399, false, Framing60}, {499, false, Framing60},
+		{500, true, Framing120}, {499, false, Framing80}, {50, true, Framing120}, {40, true, Framing120}, {39, true, Framing20}, {49, true, Framing20},
+	} {
+		if f = p.framing(f, step.n, step.busy); f != step.want {
+			t.Errorf("step %d, %d listeners: %d", i, step.n, f)
 		}
 	}
-	if f := (Policy{Audience: -1}).complete().framing(Framing60, 10000); f != Framing20 {
+	if f := (Policy{Audience: -1}).complete().framing(Framing60, 10000, true); f != Framing20 {
 		t.Error("merged though it never should")
 	}
 }

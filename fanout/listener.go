@@ -27,7 +27,7 @@ type ListenerConfig struct {
 	Stage bool   // he is on stage, see Policy
 	To    netip.AddrPort
 	Sink  Sink // takes the packets instead of To
-	// Longest is the longest packet that he plays; 0 means 60 ms.
+	// Longest is the longest packet that he plays; 0 means 120 ms.
 	Longest Framing
 }
 

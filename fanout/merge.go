@@ -14,6 +14,9 @@ const (
 	Framing20 Framing = 1 + iota
 	Framing40
 	Framing60
+	Framing80
+	Framing100
+	Framing120 // the longest packet that Opus knows (RFC 6716 §3.2.5)
 )
 
 func (f Framing) samples() int { return 960 * int(f) }
@@ -97,7 +100,7 @@ type timeSpan struct{ from, to uint32 }
 // NewMerger makes a Merger of a framing whose merged packets
 // have at most limit bytes (a longer packet that came so passes as it came).
 func NewMerger(framing Framing, limit int) *Merger {
-	framing = min(max(framing, Framing20), Framing60)
+	framing = min(max(framing, Framing20), Framing120)
 	limit = min(max(limit, 0), maxOpusHeader+maxOpusFrames*maxOpusFrameBytes)
 	m := &Merger{limit: limit, framing: framing}
 	for i := range m.buffers {

@@ -16,12 +16,12 @@ type loadOf struct {
 
 // pass lets d pass at a share of two cores, and says how often the door has changed.
 func (l *loadOf) pass(d time.Duration, share float64, waited time.Duration) (changes int) {
-	before, _ := l.state()
+	before, _, _ := l.state()
 	for ; d > 0; d -= loadEvery {
 		l.now = l.now.Add(loadEvery)
 		l.used += time.Duration(share * 2 * float64(loadEvery))
 		l.observe(l.now, l.used, 2, waited)
-		if full, _ := l.state(); full != before {
+		if full, _, _ := l.state(); full != before {
 			before = full
 			changes++
 		}
@@ -53,7 +53,7 @@ func TestFullServerLetsNobodyInUntilThereIsRoomAgain(t *testing.T) {
 		{"they do not wait any more", 5 * time.Second, 0.2, 0, false},
 	} {
 		l.pass(step.d, step.share, step.waited)
-		if full, busy := l.state(); full != step.full {
+		if full, _, busy := l.state(); full != step.full {
 			t.Fatalf("%s: full %v at %.0f %%", step.what, full, busy*100)
 		}
 	}
@@ -71,6 +71,30 @@ func TestDoorDoesNotFlap(t *testing.T) {
 	}
 }
 
+func TestBusyServerSavesUntilItsLoadIsSmall(t *testing.T) {
+	l := &loadOf{now: time.Unix(1000, 0)}
+	for _, step := range []struct {
+		what   string
+		d      time.Duration
+		share  float64
+		saving bool
+	}{
+		{"much to do, but not for long", time.Second, 0.9, false},
+		{"a good half of what there is", time.Minute, 0.59, false},
+		{"more", 2500 * time.Millisecond, 0.65, true},
+		{"half of it saved", time.Minute, 0.33, true},
+		{"less, but not for long", 10 * time.Second, 0.2, true},
+		{"a little more again", time.Second, 0.3, true},
+		{"little to do", 17 * time.Second, 0.2, false},
+		{"the same at the usual price", time.Minute, 0.4, false},
+	} {
+		l.pass(step.d, step.share, 0)
+		if _, saving, busy := l.state(); saving != step.saving {
+			t.Fatalf("%s: saving %v at %.0f %%", step.what, saving, busy*100)
+		}
+	}
+}
+
 func TestWhoComesBackIsLetInWhenTheServerIsFull(t *testing.T) {
 	s, _, down, _ := fuzzServer(t)
 	room := down.place.room
@@ -82,7 +106,7 @@ func TestWhoComesBackIsLetInWhenTheServerIsFull(t *testing.T) {
 		}
 	}
 	s.admission.mu.Lock()
-	s.admission.full = true
+	s.admission.full.is = true
 	s.admission.mu.Unlock()
 	s.end(down)
 	s.Grant(room, down.who, Grant{}) // in the audience now

@@ -179,7 +179,7 @@ func isMapped(m *sdp.MediaDescription, number, name string) bool {
 // longest is the framing that fits what the m-line says of packet times (RFC 8866
 // §6.4, §6.5): whoever names one is not sent longer packets, unless they are 20 ms.
 func longest(m *sdp.MediaDescription) fanout.Framing {
-	f := fanout.Framing60
+	f := fanout.Framing120
 	for _, a := range m.Attributes {
 		if a.Key != "ptime" && a.Key != "maxptime" {
 			continue

@@ -51,9 +51,9 @@ func TestREDIsAgreedWhereItIsOffered(t *testing.T) {
 
 func TestPacketTimesOfferedBoundTheFraming(t *testing.T) {
 	for line, want := range map[string]fanout.Framing{
-		"": fanout.Framing60, "ptime:20": fanout.Framing20, "maxptime:40": fanout.Framing40, "maxptime:59": fanout.Framing40,
-		"maxptime:60": fanout.Framing60, "maxptime:120": fanout.Framing60, "ptime:2.5": fanout.Framing20, "ptime:-1": fanout.Framing60,
-		"ptime:NaN": fanout.Framing60, "ptime:x": fanout.Framing60, "maxptime:1e300": fanout.Framing60,
+		"": fanout.Framing120, "ptime:20": fanout.Framing20, "maxptime:40": fanout.Framing40, "maxptime:59": fanout.Framing40,
+		"maxptime:60": fanout.Framing60, "maxptime:120": fanout.Framing120, "ptime:2.5": fanout.Framing20, "ptime:-1": fanout.Framing120,
+		"ptime:NaN": fanout.Framing120, "ptime:x": fanout.Framing120, "maxptime:1e300": fanout.Framing120,
 	} {
 		o, err := parseOffer([]byte(seedOffer + "a=" + line + "\r\n"))
 		if line == "" {

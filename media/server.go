@@ -216,8 +216,9 @@ func (s *Server) sweep() {
 			s.sweepSession(x, now)
 		}
 		places = s.tables.places(places[:0])
+		_, saving, _ := s.admission.state()
 		for _, p := range places {
-			s.sweepPlace(p, now)
+			s.sweepPlace(p, saving, now)
 		}
 		clear(sessions)
 		clear(places)
@@ -268,8 +269,9 @@ func (s *Server) sweepSession(x *session, now time.Time) {
 	}
 }
 
-func (s *Server) sweepPlace(p *place, now time.Time) {
+func (s *Server) sweepPlace(p *place, saving bool, now time.Time) {
 	defer s.survive(nil)
+	p.floor.Save(saving)
 	p.floor.Sweep(now)
 }
 

@@ -35,6 +35,7 @@ type Stats struct {
 	HandshakesQueued         int64 // now: waiting to begin, or for the processor
 
 	Full       bool    // now: no new listeners are let in
+	Saving     bool    // now: audiences get longer packets
 	Busy       float64 // now: share of its cores that the process used in the last second
 	TurnedAway int64   // listeners refused because the server was full
 
@@ -81,9 +82,9 @@ func (s *Server) Stats() Stats {
 	s.streams.mu.Unlock()
 	running, begin, _ := s.underWay.state()
 	_, compute, _ := s.computing.state()
-	full, busy := s.admission.state()
+	full, saving, busy := s.admission.state()
 	return Stats{
-		HandshakesRunning: int64(running), HandshakesQueued: int64(begin + compute), Full: full, Busy: busy, TurnedAway: c.turnedAway.Load(),
+		HandshakesRunning: int64(running), HandshakesQueued: int64(begin + compute), Full: full, Saving: saving, Busy: busy, TurnedAway: c.turnedAway.Load(),
 		SessionsUp: c.up.Load(), SessionsDown: c.down.Load(), HalfOpen: c.halfOpen.Load(), Streams: int64(streams),
 		Handshakes: c.handshakes.Load(), HandshakesAESCM: c.counterMode.Load(), HandshakeFailures: c.handshakeFailures.Load(),
 		OffersRefused: c.offersRefused.Load(), Expired: c.expired.Load(), Farewells: c.farewells.Load(),

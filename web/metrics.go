@@ -84,6 +84,7 @@ var known = []figure{
 	{"besedka_media_tcp_connections", "ICE-TCP connections.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.Streams }},
 	{"besedka_media_full", "1 while no new listeners are let in.", prometheus.GaugeValue, func(f *figures) int64 { return flag(f.media.Full) }},
 	{"besedka_media_busy_percent", "Share of its cores that the process used in the last second.", prometheus.GaugeValue, func(f *figures) int64 { return int64(100 * f.media.Busy) }},
+	{"besedka_media_saving", "1 while audiences get longer packets because the server is busy.", prometheus.GaugeValue, func(f *figures) int64 { return flag(f.media.Saving) }},
 	{"besedka_media_turned_away_total", "Listeners refused because the server was full.", prometheus.CounterValue, func(f *figures) int64 { return f.media.TurnedAway }},
 	{"besedka_media_handshakes_running", "DTLS handshakes begun and not ended.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.HandshakesRunning }},
 	{"besedka_media_handshakes_queued", "DTLS handshakes that wait for their turn.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.HandshakesQueued }},

@@ -26,7 +26,7 @@ type serveCommand struct {
 	Advertise    []netip.Addr   `env:"BESEDKA_ADVERTISE" help:"Addresses told to browsers (behind a one-to-one NAT)."`
 	Metrics      string         `default:"127.0.0.1:9464" env:"BESEDKA_METRICS" help:"Address of Prometheus metrics; empty for none."`
 	TrustedProxy []netip.Prefix `env:"BESEDKA_TRUSTED_PROXY" help:"Networks of proxies whose X-Forwarded-For is believed."`
-	LongPackets  int            `default:"50" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which the audience gets fewer, longer packets (40 ms of delay); -1 for never."`
+	LongPackets  int            `default:"50" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which the audience gets fewer, longer packets (40 ms of delay; 60 from ten times as many on, 100 while the server is busy); -1 for never."`
 	roomSize
 	NoGuests   bool `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
 	NoPreviews bool `env:"BESEDKA_NO_PREVIEWS" help:"Pages of pinned links are not looked at for their titles: the server calls nobody."`
