@@ -104,15 +104,15 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 			return errCrossOrigin
 		}
 	}
-	if err := checkBody(w, r, c.pattern); err != nil {
-		return err
-	}
 	if joining[c.pattern] {
 		if err := s.takeTurn(r, c); err != nil {
 			return err
 		}
 	}
-	return s.identify(r, c)
+	if err := s.identify(r, c); err != nil {
+		return err
+	}
+	return checkBody(w, r, c.pattern)
 }
 
 // checkBody bounds the body and wants its type to be one that the route takes.

@@ -88,6 +88,21 @@ func TestOnlyPicturesAreTakenForPhotos(t *testing.T) {
 	w.guest(anna.open("open")).refused(403, "guests_only_listen", "PUT", "/me/photo", aPNG(t))
 }
 
+func TestWhoAsksComesBeforeWhatIsSent(t *testing.T) {
+	w := oneWorld(t)
+	room := w.member("anna").open("open")
+	text := raw{"text/plain", "x"}
+	for _, path := range []string{"/me/photo", "/me/password", "/rooms/" + room + "/whip"} {
+		method := "PUT"
+		if strings.HasSuffix(path, "/whip") {
+			method = "POST"
+		}
+		w.stranger().refused(401, "unauthenticated", method, path, text)
+	}
+	w.stranger().refused(401, "unauthenticated", "PUT", "/me/photo", raw{"image/png", strings.Repeat("x", 8<<20+1)})
+	w.guest(room).refused(403, "guests_only_listen", "PUT", "/me/photo", text)
+}
+
 func TestPhotosAreSentTenAtOnceAndNotMore(t *testing.T) {
 	w := oneWorld(t)
 	anna := w.member("anna")

@@ -47,7 +47,7 @@ export class Hallway {
 
   private async fetchCards(): Promise<Card[]> {
     const { rooms, hidden } = await this.fetchHallway(this.withBlocked)
-    this.blocked = this.withBlocked ? 0 : (hidden?.blocked ?? 0)
+    this.blocked = this.withBlocked ? 0 : hidden.blocked
     return rooms
   }
 
