@@ -105,6 +105,8 @@ export class Beside {
         this.soon('questions')
         break
       case 'question_voted':
+        this.counted(event.data.votes)
+        break
       case 'question_state':
         this.soon('questions')
         break
@@ -113,6 +115,8 @@ export class Beside {
         this.soon('polls')
         break
       case 'poll_result':
+        this.polled(event.data)
+        break
       case 'poll_closed':
         this.soon('polls')
         break
@@ -145,6 +149,11 @@ export class Beside {
     this.chat.isShown = this.backstage.isShown = false
   }
 
+  /** The person's own vote is shown at once; how many there are in all the server says soon. */
+  voted(id: string, isFor: boolean): void {
+    this.questions = this.questions?.map((one) => (one.id === id && one.voted !== isFor ? { ...one, voted: isFor, votes: one.votes + (isFor ? 1 : -1) } : one)) ?? null
+  }
+
   async reloadQuestions(): Promise<void> {
     this.questions = await this.calls.questions()
   }
@@ -156,6 +165,19 @@ export class Beside {
   stop(): void {
     for (const timer of this.timers.values()) clearTimeout(timer)
     this.timers.clear()
+  }
+
+  /** How many votes some of the questions have now. */
+  private counted(votes: unknown): void {
+    if (typeof votes !== 'object' || votes === null) return
+    const count = new Map(Object.entries(votes).filter((one): one is [string, number] => typeof one[1] === 'number'))
+    this.questions = this.questions?.map((one) => ({ ...one, votes: count.get(one.id) ?? one.votes })) ?? null
+  }
+
+  /** How a poll stands now. */
+  private polled({ id, options }: LiveEvent['data']): void {
+    if (!Array.isArray(options)) return
+    this.polls = this.polls?.map((one) => (one.id === id && one.options.length === options.length ? { ...one, options: options as Poll['options'] } : one)) ?? null
   }
 
   private message(event: LiveEvent): void {
