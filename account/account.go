@@ -97,8 +97,13 @@ type Account struct {
 // photoOf is the SQL of an account's photo, which nobody is shown while the
 // account is suspended; now is the place of the present time.
 func photoOf(table, now string) string {
-	return `CASE WHEN EXISTS (SELECT 1 FROM suspensions s WHERE s.account_id = ` + table + `.id AND s.lifted_at IS NULL
-		AND (s.ends_at IS NULL OR s.ends_at > ` + now + `)) THEN '' ELSE ` + table + `.photo END`
+	return `CASE WHEN ` + suspendedAt(table, now) + ` THEN '' ELSE ` + table + `.photo END`
+}
+
+// suspendedAt is the SQL that says whether an account is suspended now.
+func suspendedAt(table, now string) string {
+	return `EXISTS (SELECT 1 FROM suspensions s WHERE s.account_id = ` + table + `.id AND s.lifted_at IS NULL
+		AND (s.ends_at IS NULL OR s.ends_at > ` + now + `))`
 }
 
 // nullPerson is a person out of an outer join.
@@ -173,6 +178,15 @@ const peopleAtOnce = 500
 
 // People gives a Person for each of the ids that is an account's.
 func (s *Service) People(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]Person, error) {
+	return s.people(ctx, ids, "")
+}
+
+// Active is People without those who are suspended.
+func (s *Service) Active(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]Person, error) {
+	return s.people(ctx, ids, ` AND NOT `+suspendedAt("a", "$1"))
+}
+
+func (s *Service) people(ctx context.Context, ids []besedka.AccountID, but string) (map[besedka.AccountID]Person, error) {
 	people := make(map[besedka.AccountID]Person, len(ids))
 	if len(ids) == 0 {
 		return people, nil
@@ -180,7 +194,7 @@ func (s *Service) People(ctx context.Context, ids []besedka.AccountID) (map[bese
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		clear(people)
 		for rest := ids; len(rest) > 0; rest = rest[min(len(rest), peopleAtOnce):] {
-			if err := loadPeople(tx, rest[:min(len(rest), peopleAtOnce)], people); err != nil {
+			if err := loadPeople(tx, rest[:min(len(rest), peopleAtOnce)], but, people); err != nil {
 				return err
 			}
 		}
@@ -192,7 +206,7 @@ func (s *Service) People(ctx context.Context, ids []besedka.AccountID) (map[bese
 	return people, nil
 }
 
-func loadPeople(tx *db.Tx, ids []besedka.AccountID, into map[besedka.AccountID]Person) error {
+func loadPeople(tx *db.Tx, ids []besedka.AccountID, but string, into map[besedka.AccountID]Person) error {
 	places := make([]string, len(ids))
 	args := []any{tx.Millis()}
 	for i, id := range ids {
@@ -200,7 +214,7 @@ func loadPeople(tx *db.Tx, ids []besedka.AccountID, into map[besedka.AccountID]P
 		places[i] = fmt.Sprintf("$%d", len(args))
 	}
 	rows, err := tx.Query(`SELECT a.id, a.username, a.name, `+photoOf("a", "$1")+`
-		FROM accounts a WHERE a.id IN (`+strings.Join(places, ", ")+`)`, args...)
+		FROM accounts a WHERE a.id IN (`+strings.Join(places, ", ")+`)`+but, args...)
 	if err != nil {
 		return err
 	}

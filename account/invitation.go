@@ -223,7 +223,7 @@ func (s *Service) PreviewInvitation(ctx context.Context, code, address string) (
 			return nil
 		}
 		people := map[besedka.AccountID]Person{}
-		err = loadPeople(tx, []besedka.AccountID{i.account}, people)
+		err = loadPeople(tx, []besedka.AccountID{i.account}, "", people)
 		nominator := people[i.account]
 		p.Nominator = &nominator
 		return err

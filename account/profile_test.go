@@ -246,3 +246,20 @@ func TestBioAndLinksAreKeptAsTheyWereWritten(t *testing.T) {
 		}
 	})
 }
+
+func TestActiveAreThoseWhoAreNotSuspendedNow(t *testing.T) {
+	each(t, func(t *testing.T, in instance) {
+		ids := []besedka.AccountID{in.member(t, "anna"), in.member(t, "boris"), "nobody"}
+		until := in.clock.Now().Add(time.Hour)
+		if err := in.Suspend(ctx, "anna", "rule", "facts", &until); err != nil {
+			t.Fatal(err)
+		}
+		if people, err := in.Active(ctx, ids); err != nil || len(people) != 1 || people[ids[1]].Username != "boris" {
+			t.Errorf("while suspended: %v, error %v", people, err)
+		}
+		in.clock.Advance(2 * time.Hour)
+		if people, err := in.Active(ctx, ids); err != nil || len(people) != 2 {
+			t.Errorf("afterwards: %v, error %v", people, err)
+		}
+	})
+}

@@ -230,6 +230,31 @@ func (s *Service) dress(ctx context.Context, reader besedka.AccountID, list *Que
 	return nil
 }
 
+// Askers lists who has put an open question to the room with their name, each once.
+func (s *Service) Askers(ctx context.Context, room besedka.RoomID) ([]besedka.AccountID, error) {
+	var askers []besedka.AccountID
+	err := s.DB.Read(ctx, func(tx *db.Tx) error {
+		askers = nil
+		rows, err := tx.Query(`SELECT DISTINCT author FROM questions WHERE room_id = $1 AND state = $2 AND anonymous = 0`, room, StateOpen)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var asker besedka.AccountID
+			if err := rows.Scan(&asker); err != nil {
+				return err
+			}
+			askers = append(askers, asker)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list askers: %w", err)
+	}
+	return askers, nil
+}
+
 // stored is a question as it stands in the rows.
 type stored struct {
 	author    besedka.AccountID

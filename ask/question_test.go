@@ -308,3 +308,16 @@ func TestQuestionsOfWhomOneBlocksAreNotShown(t *testing.T) {
 		wantCode(t, "who was removed", err, besedka.ErrNotFound)
 	})
 }
+
+func TestAskersAreNamedOnlyIfTheyToldTheirName(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.ask("boris", "tea?", false)
+		w.ask("boris", "milk?", false)
+		w.ask("gleb", "a delicate one?", true)
+		answered := w.ask("vera", "sugar?", false)
+		w.must(w.Answered(ctx, room, "host", answered.ID))
+		if askers, err := w.Askers(ctx, room); err != nil || fmt.Sprint(askers) != "[boris]" {
+			t.Errorf("askers %v, error %v", askers, err)
+		}
+	})
+}

@@ -476,3 +476,26 @@ func TestManyWritersDoNotLockOneAnotherOut(t *testing.T) {
 		all.Wait()
 	})
 }
+
+func TestAuthorsAreThoseWhoWroteLatelyAndWhoseMessagesAreThere(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.post("vera", "early")
+		w.clock.Advance(time.Minute)
+		since := w.clock.Now()
+		w.post("boris", "one")
+		w.post("boris", "two")
+		w.whisper("anna", "to the stage")
+		taken := w.post("mod", "never mind")
+		if err := w.Delete(ctx, room, "mod", taken.ID); err != nil {
+			t.Fatal(err)
+		}
+		for r, want := range map[besedka.RoomID]string{room: "[boris]", "r2": "[]"} {
+			if authors, err := w.Authors(ctx, r, since); err != nil || fmt.Sprint(authors) != want {
+				t.Errorf("authors in %s: %v, error %v", r, authors, err)
+			}
+		}
+		if authors, err := w.Authors(ctx, room, time.Time{}); err != nil || len(authors) != 2 {
+			t.Errorf("authors ever: %v, error %v", authors, err)
+		}
+	})
+}

@@ -78,6 +78,36 @@ func (s *Service) backstage(ctx context.Context, room besedka.RoomID, account be
 	return in, nil
 }
 
+// authorsOf bounds the messages among which Authors looks, the latest.
+const authorsOf = 500
+
+// Authors lists who wrote into the room's chat since a time, each once, as far as
+// their messages are still there.
+func (s *Service) Authors(ctx context.Context, room besedka.RoomID, since time.Time) ([]besedka.AccountID, error) {
+	var authors []besedka.AccountID
+	err := s.DB.Read(ctx, func(tx *db.Tx) error {
+		authors = nil
+		rows, err := tx.Query(`SELECT DISTINCT author FROM (SELECT author, created_at FROM messages WHERE room_id = $1 AND backstage = 0
+			ORDER BY seq DESC LIMIT $2) AS latest WHERE created_at >= $3`, room, authorsOf, since.UnixMilli())
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var author besedka.AccountID
+			if err := rows.Scan(&author); err != nil {
+				return err
+			}
+			authors = append(authors, author)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list authors: %w", err)
+	}
+	return authors, nil
+}
+
 // query is which messages are read; where has the argument $4.
 type query struct {
 	where  string

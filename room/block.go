@@ -233,7 +233,7 @@ func (s *Service) warn(ctx context.Context, c *conversation, a Actor) {
 
 // Blocked tells that by blocks target from now on, or no longer. When it returns,
 // every answer takes account of it, and target has left the rooms that by hosts,
-// or moderates above them.
+// or moderates above them, and shares them no more.
 func (s *Service) Blocked(ctx context.Context, by, target besedka.AccountID, blocked bool) {
 	s.blocks.forget(by, target)
 	s.follows.forget(by)
@@ -255,29 +255,34 @@ func (c *conversation) ruledBy(account besedka.AccountID) bool {
 }
 
 // close gives up the seat of somebody whom by may not have to meet, and says
-// whether there was one. Nothing more is sent to them then.
+// whether there was one. Nothing more is sent to them then. What they share of the
+// room is taken back.
 func (s *Service) close(ctx context.Context, c *conversation, by, target besedka.AccountID) bool {
 	c.lock()
 	defer s.unlock(c)
 	c.mu.RLock()
 	place := c.state.stage.rows[target]
-	may := c.state.seats.has(target.Participant()) && target != c.state.info.Host &&
+	seated, shares := c.state.seats.has(target.Participant()), c.state.shares.has(target)
+	may := target != c.state.info.Host &&
 		(by == c.state.info.Host || c.state.roleOf(by).Moderates() && (!place.Role.Moderates() || place.AppointedBy == by))
 	c.mu.RUnlock()
-	if !may {
+	if !may || !seated && !shares {
 		return false
 	}
 	now := moment(s.now())
 	s.seatOnly(c, func(st *State) { st.Leave(target.Participant(), now) })
 	err := s.do(ctx, c, func(st *State) error {
-		st.tellAccount(target, "seat_closed", fields{"room": c.id})
+		if seated {
+			st.tellAccount(target, "seat_closed", fields{"room": c.id})
+		}
+		st.shares.drop(target)
 		st.Tidy(now)
 		return nil
 	})
 	if err != nil {
 		s.log.Warn("leaving a room is not written yet", "room", c.id, "error", err)
 	}
-	return true
+	return seated
 }
 
 // Ref names a room.

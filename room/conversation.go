@@ -168,7 +168,7 @@ func (c *conversation) effect() effect {
 		e.taken = append(e.taken, given{who: who, credential: st.seats.rows[who].Credential})
 	}
 	e.moved = len(touched) > 0
-	e.card = e.moved || st.info != st.before.info || len(st.picks.was) > 0
+	e.card = e.moved || st.info != st.before.info || len(st.picks.was) > 0 || len(st.shares.was) > 0
 	if e.moved {
 		e.counts = st.counts()
 	}
@@ -282,7 +282,7 @@ func (s *State) adopt(fresh *State, now time.Time) {
 	s.info, s.text = fresh.info, fresh.text
 	s.stage, s.voices, s.hands, s.invited = fresh.stage, fresh.voices, fresh.hands, fresh.invited
 	s.agreed, s.served = fresh.agreed, fresh.served
-	s.removals, s.picks, s.links = fresh.removals, fresh.picks, fresh.links
+	s.removals, s.picks, s.links, s.shares = fresh.removals, fresh.picks, fresh.links, fresh.shares
 	for who := range s.removals.rows {
 		s.Leave(who, now)
 		s.barred.drop(who)

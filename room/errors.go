@@ -62,4 +62,6 @@ var (
 	ErrGroupInvalid       = besedka.NewError(besedka.Invalid, "group_invalid")
 	ErrCountInvalid       = besedka.NewError(besedka.Invalid, "count_invalid")
 	ErrTimerInvalid       = besedka.NewError(besedka.Invalid, "timer_invalid")
+	ErrCommentInvalid     = besedka.NewError(besedka.Invalid, "comment_invalid")
+	ErrTooManyShares      = besedka.NewError(besedka.Conflict, "too_many_shares")
 )

@@ -27,10 +27,11 @@ type Card struct {
 	GuestsAllowed bool           `json:"guests_allowed"`
 	Language      string         `json:"language"`
 	Attribution   Attribution    `json:"attribution"`
+	SharedBy      []Shared       `json:"shared_by" doc:"Who of those I follow shows me the room, the latest first: at most three."`
 
 	BlockedOnStage bool `json:"blocked_on_stage" doc:"Somebody whom I block is on stage."`
 
-	friends int // whom the viewer follows, in it
+	friends int // whom the viewer follows: in it, or showing it
 }
 
 // Face is somebody named on a card.
@@ -49,14 +50,15 @@ type CardCounts struct {
 	OnStage int `json:"on_stage"`
 }
 
-// Hallway lists the open rooms that the account may come into: those with more
-// people whom it follows first, then the newest. It writes nothing and waits
-// for no command.
+// Hallway lists the open rooms that the account may come into: those first in
+// which there are more people whom it follows, or which more of them share, then
+// the newest. It writes nothing and waits for no command.
 func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Card, error) {
 	a := s.tied(ctx, Actor{Who: account.Participant()})
 	mine := s.follows.of(ctx, account)
-	where := map[besedka.RoomID][]besedka.AccountID{}
+	where, follows := map[besedka.RoomID][]besedka.AccountID{}, make(map[besedka.AccountID]bool, len(mine))
 	for _, id := range mine {
+		follows[id] = true
 		if t, seated := s.index.find(id.Participant()); seated {
 			where[t.room] = append(where[t.room], id)
 		}
@@ -70,12 +72,14 @@ func (s *Service) Hallway(ctx context.Context, account besedka.AccountID) ([]Car
 		c.mu.RLock()
 		card := c.state.card(where[c.id])
 		c.state.veilCard(&card, a)
+		card.SharedBy = c.state.sharedBy(a, follows)
 		ended := c.state.Ended()
 		c.mu.RUnlock()
 		if !ended {
 			cards = append(cards, card)
 		}
 	}
+	s.dressShares(ctx, cards)
 	slices.SortFunc(cards, func(a, b Card) int {
 		return cmp.Or(cmp.Compare(b.friends, a.friends), b.StartedAt.Compare(a.StartedAt), cmp.Compare(a.ID, b.ID))
 	})

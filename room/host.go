@@ -169,6 +169,7 @@ func (s *State) end(by besedka.AccountID, now time.Time) {
 	s.hands.dropAll()
 	s.invited.dropAll()
 	s.declined.dropAll()
+	s.shares.dropAll()
 	s.info.Widening, s.info.Asked, s.info.Timer = Widening{}, AttributionChange{}, Timer{}
 	s.agreed.dropAll()
 	data := fields{}

@@ -64,19 +64,9 @@ func (n *names) look(ctx context.Context, ids []besedka.AccountID) (map[besedka.
 // show is look for reads, which go on without what cannot be found now: an old
 // name, or none, is better than no answer.
 func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.AccountID]Person {
-	found, missing := n.remembered(ids, namesFor)
+	found, missing := n.ask(ctx, ids)
 	if len(missing) == 0 {
 		return found
-	}
-	if n.mayAsk() {
-		ctx, cancel := context.WithTimeout(ctx, askFor)
-		defer cancel()
-		more, err := n.look(ctx, missing)
-		if err != nil {
-			n.log.Warn("names not found", "error", err)
-			n.rest()
-		}
-		maps.Copy(found, more)
 	}
 	old, _ := n.remembered(missing, 1<<62)
 	for _, id := range missing {
@@ -89,6 +79,24 @@ func (n *names) show(ctx context.Context, ids []besedka.AccountID) map[besedka.A
 		}
 	}
 	return found
+}
+
+// ask is look for reads, which go on with those who are known when nobody can
+// be asked now. It also gives who was not found.
+func (n *names) ask(ctx context.Context, ids []besedka.AccountID) (found map[besedka.AccountID]Person, missing []besedka.AccountID) {
+	found, missing = n.remembered(ids, namesFor)
+	if len(missing) == 0 || !n.mayAsk() {
+		return found, missing
+	}
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	more, err := n.look(ctx, missing)
+	if err != nil {
+		n.log.Warn("names not found", "error", err)
+		n.rest()
+	}
+	maps.Copy(found, more)
+	return found, missing
 }
 
 func (n *names) forget(account besedka.AccountID) {

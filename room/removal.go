@@ -56,6 +56,7 @@ func (s *State) expel(target besedka.ParticipantID) {
 	account := target.Account()
 	knew := r.wasHere || s.info.Kind == KindOpen || s.picks.has(account) || s.voices.has(account)
 	s.tidy(account)
+	s.shares.drop(account)
 	s.tellOnly(s.toModerators(), "removed", fields{"account": target, "by": r.By, "reason": r.Reason})
 	s.log(r.By, LogRemoved, besedka.AccountID(target), r.Reason)
 	if account != "" && knew {

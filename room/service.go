@@ -48,6 +48,7 @@ type Deps struct {
 	DB       *db.DB
 	Graph    Graph
 	People   People
+	Active   People // without those who are suspended
 	Gate     Gate
 	Airtime  Airtime
 	Announce Announcer
@@ -67,6 +68,7 @@ type Service struct {
 	rows     rows
 	graph    Graph
 	people   *names
+	active   *names
 	follows  *follows
 	blocks   *blocks
 	gate     Gate
@@ -95,6 +97,7 @@ func New(d Deps) *Service {
 	return &Service{
 		rows: store{d.DB}, graph: d.Graph, gate: d.Gate, airtime: d.Airtime, asked: d.Asked, announce: d.Announce, now: d.Now, random: d.Random, log: d.Log,
 		people:  &names{find: d.People, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
+		active:  &names{find: d.Active, now: d.Now, log: d.Log, known: map[besedka.AccountID]named{}},
 		follows: &follows{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]followList{}},
 		blocks:  &blocks{graph: d.Graph, now: d.Now, log: d.Log, known: map[besedka.AccountID]*ties{}},
 		limits:  d.Limits.orDefault(),

@@ -174,6 +174,7 @@ type State struct {
 	agreed   table[besedka.AccountID, bool] // to the attribution asked about
 	served   table[string, int64]           // groups, by when they were last served: see Info.LastServed
 	links    table[string, speakerLink]
+	shares   table[besedka.AccountID, share] // with one's followers; see share.go
 
 	// Presence: what is true while the process lives.
 	seats    table[besedka.ParticipantID, Seat]
@@ -218,7 +219,7 @@ func newState() *State {
 		stage:  newTable[besedka.AccountID, Place](), voices: newTable[besedka.AccountID, Voice](),
 		hands: newTable[besedka.AccountID, Hand](), invited: newTable[besedka.AccountID, StageInvitation](),
 		removals: newTable[besedka.ParticipantID, Removal](), picks: newTable[besedka.AccountID, Pick](),
-		links: newTable[string, speakerLink](),
+		links: newTable[string, speakerLink](), shares: newTable[besedka.AccountID, share](),
 		seats: newTable[besedka.ParticipantID, Seat](), barred: newTable[besedka.ParticipantID, barring](),
 		declined: newTable[besedka.AccountID, bool](), unlogged: newTable[int64, entry](),
 		agreed: newTable[besedka.AccountID, bool](), served: newTable[string, int64](),
@@ -236,6 +237,7 @@ func (s *State) swap() {
 	s.removals.swap()
 	s.picks.swap()
 	s.links.swap()
+	s.shares.swap()
 	s.seats.swap()
 	s.barred.swap()
 	s.declined.swap()
@@ -256,6 +258,7 @@ func (s *State) settle() {
 	s.removals.settle()
 	s.picks.settle()
 	s.links.settle()
+	s.shares.settle()
 	s.seats.settle()
 	s.barred.settle()
 	s.declined.settle()

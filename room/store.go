@@ -155,7 +155,7 @@ func (s store) load(ctx context.Context, room besedka.RoomID) (st *State, versio
 			return err
 		}
 		for _, part := range []func(*db.Tx, besedka.RoomID, *State) error{loadStage, loadVoices, loadHands,
-			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed, loadText, loadWays} {
+			loadInvited, loadRemovals, loadPicks, loadAgreed, loadServed, loadText, loadWays, loadShares} {
 			if err := part(tx, room, st); err != nil {
 				return err
 			}

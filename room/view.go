@@ -117,6 +117,7 @@ type Me struct {
 	Silenced        bool                  `json:"silenced"`
 	LastModerator   bool                  `json:"last_moderator" doc:"Nobody else here moderates: hand over before leaving."`
 	BlockedOnStage  []Person              `json:"blocked_on_stage" doc:"Whom on stage I block: to be asked about before I enter."`
+	Share           *OwnShare             `json:"share" doc:"I show the room to my followers in their hallways."`
 	Overflow        bool                  `json:"overflow" doc:"I listen to a full room and am only counted. Entering again takes a place in the audience when there is one."`
 }
 
@@ -211,7 +212,7 @@ func (s *State) participant(account besedka.AccountID, crowd *crowd) Participant
 }
 
 func (s *State) me(who besedka.ParticipantID) Me {
-	m := Me{Participant: who}
+	m := Me{Participant: who, Share: s.ownShare(who.Account())}
 	seat, here := s.seats.get(who)
 	if !here {
 		return m

@@ -290,7 +290,7 @@ func newWorld(t testing.TB, d *db.DB, clock *dbtest.Clock) *world {
 func (w *world) start() {
 	w.t.Helper()
 	w.gate, w.airtime = newGate(), &clockwork{heard: map[besedka.RoomID]map[uint32]time.Duration{}}
-	w.service = New(Deps{DB: w.db, Graph: w.graph, People: everybody, Gate: w.gate, Airtime: w.airtime, Announce: w.board,
+	w.service = New(Deps{DB: w.db, Graph: w.graph, People: everybody, Active: everybody, Gate: w.gate, Airtime: w.airtime, Announce: w.board,
 		Now: w.clock.Now, Random: rand.Reader, Log: dbtest.Log(w.t), Journal: w.journal, Limits: w.limits})
 	w.gate.service = w.service
 	if err := w.service.Recover(context.Background()); err != nil {

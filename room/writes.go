@@ -67,6 +67,7 @@ func (s *State) writes() writes {
 	}
 	s.writeText(&w)
 	s.writeWays(&w)
+	s.writeShares(&w)
 	s.writeWishes(&w)
 	return w
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -408,4 +409,32 @@ func TestTextOfAClosedRoomIsNobodyElses(t *testing.T) {
 		s.speaker.refused(http.StatusGone, "room_ended", http.MethodPost, s.at(path), object{"text": "x"})
 	}
 	s.host.refused(http.StatusGone, "room_ended", http.MethodPut, s.at("/pin"), object{"url": "https://example.org/"})
+}
+
+func TestWhoAskedInWritingIsSuggestedToModeratorsUnlessWithoutAName(t *testing.T) {
+	s := newSalon(t, "open")
+	s.outsider.enter(s.room)
+	asker := s.member(3)
+	asker.enter(s.room)
+	s.host.must(http.MethodPatch, s.at("/questions-setting"), object{"anonymous": true})
+	s.listener.write(s.at("/messages"), "may I say something?")
+	s.outsider.must(http.MethodPost, s.at("/questions"), object{"text": "who am I?", "anonymous": true})
+	asker.must(http.MethodPost, s.at("/questions"), object{"text": "and I?"})
+	var answer struct {
+		People []struct {
+			Person struct{ ID string }
+			Why    []string
+		}
+	}
+	a := s.host.must(http.MethodGet, s.at("/suggested-speakers"), nil)
+	if err := json.Unmarshal(a.body, &answer); err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]bool{}
+	for _, one := range answer.People {
+		asked[one.Person.ID] = slices.Contains(one.Why, "asked_in_chat")
+	}
+	if len(asked) != 3 || !asked[s.listener.id] || !asked[asker.id] || asked[s.outsider.id] {
+		t.Errorf("suggested %s", a.body)
+	}
 }

@@ -28,6 +28,7 @@ type limits struct {
 	reports    *budget // "I don't hear them" by one credential
 	uploads    *budget // photos sent by one account
 	changes    *budget // changes of a profile or of the graph by one account
+	shares     *budget // rooms shown to followers by one account
 	photos     *budget // pictures read, by address: a page may show hundreds, once
 	faces      *budget // faces fetched anew by one credential
 	stranger   *budget // what may be asked without signing in, by address
@@ -45,6 +46,7 @@ func newLimits(now func() time.Time) *limits {
 		reports:    newBudget(now, 1.0/60, 6),
 		uploads:    newBudget(now, 10.0/3600, 10),
 		changes:    newBudget(now, 1, 120),
+		shares:     newBudget(now, 1.0/30, 10),
 		photos:     newBudget(now, 500, 5000),
 		faces:      newBudget(now, 0.1, 6),
 		stranger:   newBudget(now, 50, 200),

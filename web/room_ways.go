@@ -57,6 +57,24 @@ func (s *Server) showRoom(ctx context.Context, in *roomInput) (*nothing, error) 
 	return done(s.Rooms.SetHidden(ctx, in.Room, actorOf(ctx), false))
 }
 
+type shareInput struct {
+	Room besedka.RoomID `path:"room"`
+	Body struct {
+		Comment string `json:"comment,omitempty" doc:"At most 280 characters on one line."`
+	}
+}
+
+func (s *Server) shareRoom(ctx context.Context, in *shareInput) (*nothing, error) {
+	if err := s.limits.shares.spend(string(callerOf(ctx).Account)); err != nil {
+		return nil, err
+	}
+	return done(s.Rooms.Share(ctx, in.Room, actorOf(ctx), in.Body.Comment))
+}
+
+func (s *Server) unshareRoom(ctx context.Context, in *roomInput) (*nothing, error) {
+	return done(s.Rooms.Unshare(ctx, in.Room, actorOf(ctx)))
+}
+
 // NewSpeakerLink is a link that puts its bearer on stage. Its code is told once.
 type NewSpeakerLink struct {
 	ID        string    `json:"id"`

@@ -129,3 +129,71 @@ func TestFacesAreFetchedAnewSixTimesAMinute(t *testing.T) {
 	}
 	anna.refused(429, "too_many_requests", "POST", "/rooms/"+id+"/faces", nil)
 }
+
+// shared says who shows a room to the caller, by name and comment.
+func (p *person) shared(room string) string {
+	p.w.t.Helper()
+	lines := ""
+	for _, c := range p.must(200, "GET", "/hallway", nil).json()["rooms"].([]any) {
+		if card := c.(object); card["id"] == room {
+			for _, one := range card["shared_by"].([]any) {
+				o := one.(object)
+				lines += fmt.Sprintf("%s: %s; ", o["person"].(object)["username"], o["comment"])
+			}
+		}
+	}
+	return lines
+}
+
+func TestSharedRoomIsShownToFollowersWithItsComment(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		anna, boris, vera := w.member("anna"), w.member("boris"), w.member("vera")
+		boris.must(204, "PUT", "/accounts/"+anna.id+"/follow", nil)
+		id := vera.open("open")
+		at := "/rooms/" + id + "/share"
+		anna.refused(409, "not_in_room", "PUT", at, object{"comment": "x"})
+		anna.must(200, "PUT", "/rooms/"+id+"/seat", nil)
+		dina := w.member("dina")
+		boris.must(204, "PUT", "/accounts/"+dina.id+"/follow", nil)
+		dina.must(200, "PUT", "/rooms/"+id+"/seat", nil)
+		dina.must(204, "PUT", at, object{"comment": "who is suspended shows nothing"})
+		if err := w.accounts.Suspend(t.Context(), "dina", "rule", "facts", nil); err != nil {
+			t.Fatal(err)
+		}
+		events := boris.events(t, "/events")
+		events.next("hello")
+		anna.must(204, "PUT", at, object{"comment": "<b>come</b> & hear"})
+		events.next("hallway_changed")
+		if got := boris.shared(id); got != "anna: <b>come</b> & hear; " {
+			t.Errorf("a follower is shown %q", got)
+		}
+		if got := vera.shared(id); got != "" {
+			t.Errorf("who does not follow is shown %q", got)
+		}
+		own, _ := anna.must(200, "GET", "/rooms/"+id, nil).json()["me"].(object)["share"].(object)
+		if own["comment"] != "<b>come</b> & hear" {
+			t.Errorf("her own share is %v", own)
+		}
+		anna.refused(422, "comment_invalid", "PUT", at, object{"comment": strings.Repeat("x", 281)})
+		anna.must(204, "PUT", at, object{})
+		if got := boris.shared(id); got != "anna: ; " {
+			t.Errorf("without a comment: %q", got)
+		}
+	})
+}
+
+func TestRoomsAreSharedTenTimesAndThenSlowly(t *testing.T) {
+	w := oneWorld(t)
+	anna := w.member("anna")
+	at := "/rooms/" + anna.open("open") + "/share"
+	for i := range 10 {
+		anna.must(204, "PUT", at, object{"comment": fmt.Sprint(i)})
+	}
+	if a := anna.refused(429, "too_many_requests", "PUT", at, object{}); a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	for range 20 {
+		anna.must(204, "DELETE", at, nil)
+	}
+	w.guest(strings.Split(at, "/")[2]).refused(403, "guests_only_listen", "PUT", at, object{})
+}

@@ -179,6 +179,8 @@ func (s *Server) waysOfRooms() {
 	on(s, byMembers, "POST /rooms/{room}/reactions", 204, "react", "Show a reaction", s.react)
 	on(s, byMembers, "PUT /rooms/{room}/hidden", 204, "hide-room", "Hide the room from my hallway until it ends", s.hideRoom)
 	on(s, byMembers, "DELETE /rooms/{room}/hidden", 204, "show-room", "Show it again", s.showRoom)
+	on(s, byMembers, "PUT /rooms/{room}/share", 204, "share-room", "Show the room to my followers in their hallways, with a comment", s.shareRoom)
+	on(s, byMembers, "DELETE /rooms/{room}/share", 204, "unshare-room", "Take that back", s.unshareRoom)
 	on(s, byMembers, "POST /rooms/{room}/speaker-links", 201, "make-speaker-link", "A link that puts its bearer on stage, once", s.makeSpeakerLink)
 	on(s, byMembers, "GET /rooms/{room}/speaker-links", 200, "speaker-links", "The speaker links of the room", s.speakerLinks)
 	on(s, byMembers, "DELETE /rooms/{room}/speaker-links/{link}", 204, "withdraw-speaker-link", "Take a speaker link back", s.withdrawSpeakerLink)

@@ -103,7 +103,7 @@ func newWorld(t testing.TB, d *db.DB, more ...config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: peopleAs[room.Person](w.accounts), Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
+	w.rooms = room.New(room.Deps{DB: d, Graph: graph, People: peopleAs[room.Person](w.accounts.People), Active: peopleAs[room.Person](w.accounts.Active), Gate: gate{w.media}, Airtime: w.media, Announce: w.live,
 		Now: time.Now, Random: rand.Reader, Log: log, Limits: room.Limits{Listeners: listeners}})
 	graph.OnBlock(w.rooms.Blocked)
 	w.accounts.OnRevoke(func(c besedka.CredentialID, _ besedka.ParticipantID) {
@@ -111,9 +111,9 @@ func newWorld(t testing.TB, d *db.DB, more ...config) *world {
 		w.live.CloseCredential(c)
 		w.rooms.LeaveCredential(context.Background(), c)
 	})
-	w.chat = chat.New(chat.Deps{DB: d, Rooms: w.rooms, Graph: graph, People: peopleAs[chat.Person](w.accounts), Entry: room.AppendLog,
+	w.chat = chat.New(chat.Deps{DB: d, Rooms: w.rooms, Graph: graph, People: peopleAs[chat.Person](w.accounts.People), Entry: room.AppendLog,
 		Now: time.Now, Random: rand.Reader, Log: log})
-	w.ask = ask.New(ask.Deps{DB: d, Rooms: w.rooms, Announce: w.live, People: peopleAs[ask.Person](w.accounts), BlocksOf: graph.BlocksOf,
+	w.ask = ask.New(ask.Deps{DB: d, Rooms: w.rooms, Announce: w.live, People: peopleAs[ask.Person](w.accounts.People), BlocksOf: graph.BlocksOf,
 		Muted: w.chat.Muted, Entry: room.AppendLog, Now: time.Now, Random: rand.Reader, Log: log})
 	deps := web.Deps{Accounts: w.accounts, Social: graph, Rooms: w.rooms, Media: w.media, Live: w.live, Chat: w.chat, Ask: w.ask, Ping: d.Check,
 		URL: &url.URL{Scheme: "http", Host: "localhost:8080"}, Name: "Besedka", Version: "test", Guests: true, Now: time.Now, Log: log}
@@ -162,9 +162,9 @@ func (w *world) session(e media.Event) {
 }
 
 // peopleAs gives a capability the names of accounts, as its own type.
-func peopleAs[P chat.Person | ask.Person | room.Person](accounts *account.Service) func(context.Context, []besedka.AccountID) (map[besedka.AccountID]P, error) {
+func peopleAs[P chat.Person | ask.Person | room.Person](find func(context.Context, []besedka.AccountID) (map[besedka.AccountID]account.Person, error)) func(context.Context, []besedka.AccountID) (map[besedka.AccountID]P, error) {
 	return func(ctx context.Context, ids []besedka.AccountID) (map[besedka.AccountID]P, error) {
-		found, err := accounts.People(ctx, ids)
+		found, err := find(ctx, ids)
 		people := make(map[besedka.AccountID]P, len(found))
 		for id, person := range found {
 			people[id] = P(person)

@@ -101,8 +101,8 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, err
 	}
-	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: peopleAs[room.Person](p.accounts), Gate: gate{p.media, p.turn}, Airtime: p.media, Announce: p.live,
-		Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile), Limits: limits})
+	p.rooms = room.New(room.Deps{DB: p.db, Graph: graph, People: peopleAs[room.Person](p.accounts.People), Active: peopleAs[room.Person](p.accounts.Active),
+		Gate: gate{p.media, p.turn}, Airtime: p.media, Announce: p.live, Asked: p.asked, Now: time.Now, Random: rand.Reader, Log: log, Journal: filepath.Join(c.Data, journalFile), Limits: limits})
 	p.openText(c, graph, log)
 	p.accounts.OnRevoke(p.revoked)
 	graph.OnBlock(p.rooms.Blocked)

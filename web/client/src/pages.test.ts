@@ -14,7 +14,7 @@ describe('addresses', () => {
 })
 
 describe('cards of the hallway', () => {
-  const card = (id: string, all: number): Card => ({ id, title: id, kind: 'open', started_at: '', host: { id: 'h', username: 'h', name: 'h' }, faces: [], counts: { all, on_stage: 1 }, guests_allowed: false, language: 'en', attribution: 'off_record' })
+  const card = (id: string, all: number): Card => ({ id, title: id, kind: 'open', started_at: '', host: { id: 'h', username: 'h', name: 'h' }, faces: [], counts: { all, on_stage: 1 }, guests_allowed: false, language: 'en', attribution: 'off_record', shared_by: [] })
   it('change where they stand; new rooms wait, ended ones stay marked', () => {
     const shown = [card('a', 1), card('b', 1)].map((one) => ({ ...one, isOver: false }))
     const { cards, waiting } = updateInPlace(shown, [card('n', 9), card('b', 7)])

@@ -89,6 +89,8 @@ export function roomCalls(client: Client, room: string) {
     openPoll: (question: string, options: string[]) => client.call<Poll>('POST', `${at}/polls`, { question, options }),
     votePoll: (id: string, option: number) => client.call<void>('PUT', `${at}/polls/${part(id)}/vote`, { option }),
     closePoll: (id: string) => client.call<Poll>('POST', `${at}/polls/${part(id)}/close`),
+    share: (comment: string) => client.call<void>('PUT', `${at}/share`, { comment }),
+    unshare: () => client.call<void>('DELETE', `${at}/share`),
     reset: () => client.call<void>('POST', `${at}/reset`),
     faces: () => client.call<{ participants: Pick<Participant, 'account' | 'photo' | 'name'>[] }>('POST', `${at}/faces`).then((answer) => answer.participants),
     people: (query: string, after = '') => client.call<{ people: Participant[]; next: string | null }>('GET', `${at}/people?${new URLSearchParams(after ? { q: query, after } : { q: query })}`),

@@ -15,7 +15,7 @@ const openapi = JSON.parse(here('../../../../docs/openapi.json')) as OpenAPI
 
 const schemas: Record<string, string> = {
   Person: 'Person', Me: 'Me', Instance: 'Instance', Profile: 'Profile', Invitation: 'Invitation', NewInvitation: 'NewInvitation', InvitationPreview: 'Preview', Session: 'Session',
-  CardFace: 'Face', Card: 'RoomCard', Participant: 'Participant', Hand: 'QueuedHand', Removal: 'RecentRemoval', OwnState: 'RoomMe', RoomView: 'RoomView', NewRoom: 'OpenInputBody',
+  CardFace: 'Face', Card: 'RoomCard', Participant: 'Participant', Hand: 'QueuedHand', Removal: 'RecentRemoval', OwnState: 'RoomMe', Shared: 'Shared', OwnShare: 'OwnShare', RoomView: 'RoomView', NewRoom: 'OpenInputBody',
 }
 
 /** The fields that the interfaces of types.ts write themselves, by interface. */

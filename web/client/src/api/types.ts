@@ -121,6 +121,19 @@ export interface Card {
   language: string
   attribution: Attribution
   blocked_on_stage?: boolean
+  /** Who of those I follow shows me the room, the latest first. */
+  shared_by: Shared[]
+}
+
+export interface Shared {
+  person: Person
+  comment: string
+  at: string
+}
+
+export interface OwnShare {
+  comment: string
+  at: string
 }
 
 export interface Participant {
@@ -172,6 +185,8 @@ export interface OwnState {
   last_moderator: boolean
   overflow: boolean
   blocked_on_stage: Person[]
+  /** I show the room to my followers. */
+  share: OwnShare | null
 }
 
 export interface RoomView {

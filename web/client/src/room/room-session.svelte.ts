@@ -350,6 +350,21 @@ export class RoomSession {
     }
   }
 
+  /** Shows the room to those who follow the person, in their hallways. */
+  shareInHallway(comment: string): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.share(comment)
+      this.patchMe({ share: { comment, at: new Date().toISOString() } })
+    })
+  }
+
+  unshareInHallway(): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.calls.unshare()
+      this.patchMe({ share: null })
+    })
+  }
+
   /** Shows what is beside the voice: in its column where there is room, else over the room. */
   openBeside(tab: BesideTab = this.beside.tab): void {
     this.beside.tab = tab
