@@ -58,8 +58,9 @@ var rules = map[string]rule{
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics,
 			"github.com/pion/webrtc/": "the packet path is our own", "github.com/pion/ice/": "the packet path is our own"},
 	},
+	"besedka/ogg": {never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/": "packets in, pages out"}},
 	"besedka/media": {
-		ours:  []string{"besedka", "besedka/fanout"},
+		ours:  []string{"besedka", "besedka/fanout", "besedka/ogg"},
 		never: map[string]string{"net/http": noHTTP, "database/sql": noSQL, "github.com/prometheus/": noMetrics},
 	},
 	"besedka/turn": {

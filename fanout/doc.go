@@ -21,6 +21,9 @@
 // then all of them stand at the same moment of the sound. Frames that wait for
 // others that do not come are sent by the Flusher.
 //
+// What a player with one stream hears can also be taken in the clear (Tap), for those who
+// are reached otherwise than by RTP.
+//
 // Listeners who can play three streams share a view of three slots; those who
 // offered one or two share a view of that many, chosen by the same rule, so
 // that a player with one stream hears the dominant speaker. Somebody on stage

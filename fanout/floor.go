@@ -32,7 +32,7 @@ type Floor struct {
 	ssrc     uint32
 
 	mu      sync.Mutex
-	views   []*view          // those with listeners
+	views   []*view          // those with listeners or taps
 	framing Framing          // of the audience
 	busy    bool             // the machine is, see Save
 	waits   bool             // a frame may be waiting to be merged …
@@ -127,9 +127,7 @@ func (f *Floor) leaveLocked(v *view, g *group, at int) {
 			v.renditions = without(v.renditions, r)
 		}
 	}
-	if v.count == 0 {
-		f.views = without(f.views, v)
-	}
+	f.closeIfUnheardLocked(v)
 }
 
 // without removes x and keeps the order. The list that others may be going through
@@ -212,6 +210,9 @@ func (f *Floor) silenceLocked(sp *Speaker, now time.Time) {
 			for i := range r.streams {
 				r.streams[i].forget(sp.csrc)
 			}
+		}
+		for _, t := range v.taps {
+			t.Forget(sp.csrc)
 		}
 		if i := v.slotOf(sp); i >= 0 {
 			f.vacateLocked(b, v, i, now)

@@ -160,10 +160,13 @@ func (r *rendition) pending() bool {
 	return false
 }
 
-// sendLocked gives a packet of slot i to every rendition of the view. It reports
+// sendLocked gives a packet of slot i to every rendition and tap of the view. It reports
 // false when none of them needs it.
 func (f *Floor) sendLocked(b *batch, v *view, i int, p OpusPacket, now time.Time) bool {
 	taken := false
+	for _, t := range v.taps {
+		taken = t.Take(p, now) || taken
+	}
 	for _, r := range v.renditions {
 		out, err := r.streams[i].merger.Push(f.merged[:0], p, now)
 		f.emitLocked(b, v, r, i, out)

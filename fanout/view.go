@@ -25,6 +25,7 @@ type view struct {
 	renditions []*rendition // by form: those with listeners
 	count      int          // listeners
 	due        bool         // some are to be moved to another form
+	taps       []Tap        // of a view of one slot that leaves nobody out
 }
 
 // group finds or makes the group for listeners of a class who get a form.

@@ -21,13 +21,17 @@ type place struct {
 	mu    sync.Mutex
 	seats map[besedka.ParticipantID]*seat
 	ended bool // out of the table; whoever still holds it must look again
+
+	broadcast *broadcast // nil: nobody reads the room
+	readers   int
 }
 
 // seat is one participant's grant and sessions, the oldest first.
 type seat struct {
 	grant    Grant
 	sessions []*session
-	wasLive  bool // he has heard or spoken: if he is without a session, he comes back
+	reader   *Reader // or nil
+	wasLive  bool    // he has heard or spoken: if he is without a session, he comes back
 }
 
 // Grant gives a participant of a room what he may do, or changes it. With
@@ -93,6 +97,7 @@ func (s *Server) Revoke(room besedka.RoomID, who besedka.ParticipantID) {
 		for _, x := range have.sessions {
 			x.close()
 		}
+		p.dropReader(have)
 	}
 	if len(p.seats) == 0 {
 		p.ended = true
@@ -113,6 +118,7 @@ func (s *Server) EndRoom(room besedka.RoomID) {
 		for _, x := range have.sessions {
 			x.close()
 		}
+		p.dropReader(have)
 	}
 	clear(p.seats)
 }
@@ -122,7 +128,7 @@ func (s *Server) EndRoom(room besedka.RoomID) {
 func (s *Server) CloseCredential(cred besedka.CredentialID) {
 	s.revoked.add(cred, s.cfg.Now())
 	for _, p := range s.tables.places(nil) {
-		p.closeWhere(func(x *session) bool { return x.cred == cred })
+		p.closeWhere(func(_ besedka.ParticipantID, with besedka.CredentialID) bool { return with == cred })
 	}
 }
 
@@ -130,19 +136,7 @@ func (s *Server) CloseCredential(cred besedka.CredentialID) {
 // another credential than keep.
 func (s *Server) CloseOthers(room besedka.RoomID, who besedka.ParticipantID, keep besedka.CredentialID) {
 	if p := s.tables.place(room, nil); p != nil {
-		p.closeWhere(func(x *session) bool { return x.who == who && x.cred != keep })
-	}
-}
-
-func (p *place) closeWhere(match func(*session) bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, have := range p.seats {
-		for _, x := range slices.Clone(have.sessions) {
-			if match(x) {
-				p.drop(x)
-			}
-		}
+		p.closeWhere(func(whose besedka.ParticipantID, with besedka.CredentialID) bool { return whose == who && with != keep })
 	}
 }
 

@@ -39,6 +39,7 @@ type Server struct {
 	count   counters
 	packets fanout.Counters
 	flusher *fanout.Flusher
+	air     *air
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -76,7 +77,7 @@ func Listen(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, tables: newTables(),
 		underWay: newTurns(handshakesAtOnce, cfg.Now), computing: newTurns(runtime.GOMAXPROCS(0), cfg.Now),
-		flusher: fanout.NewFlusher(cfg.Now),
+		flusher: fanout.NewFlusher(cfg.Now), air: newAir(),
 		streams: streamSet{all: make(map[*stream]struct{}), byAddr: make(map[netip.Addr]int)},
 	}
 	var err error
@@ -98,6 +99,7 @@ func Listen(cfg Config) (*Server, error) {
 	s.events.init(cfg.OnSession)
 	s.wg.Go(func() { s.flusher.Run(s.ctx) })
 	s.wg.Go(s.watchLoad)
+	s.wg.Go(s.turnPages)
 	for _, in := range s.sock.Inboxes() {
 		s.wg.Go(func() { s.receive(in) })
 	}

@@ -15,6 +15,7 @@ type counters struct {
 	media, mediaRefused, mediaMalformed      atomic.Int64
 	controls, controlRefused, nacks, upNacks atomic.Int64
 	streamsRefused                           atomic.Int64
+	readers, pagesMissed                     atomic.Int64
 }
 
 // live is the number of live sessions in a direction.
@@ -30,6 +31,7 @@ func (c *counters) live(d Direction) *atomic.Int64 {
 type Stats struct {
 	SessionsUp, SessionsDown int64 // now: live sessions
 	HalfOpen                 int64 // now: answered, not yet live
+	Readers                  int64 // now: who hear without WebRTC
 	Streams                  int64 // now: ICE-TCP connections
 	HandshakesRunning        int64 // now: begun and not ended
 	HandshakesQueued         int64 // now: waiting to begin, or for the processor
@@ -72,6 +74,7 @@ type Stats struct {
 	// listeners that were not sent.
 	DropMuted, DropRate, DropSize, DropPadding, DropQuiet, DropLate, DropMalformed int64
 	DropNack, DropSlow, DropSendError                                              int64
+	PagesMissed                                                                    int64 // by readers who were too slow
 }
 
 // Stats is a snapshot of the counters.
@@ -100,5 +103,6 @@ func (s *Server) Stats() Stats {
 		DropMuted: p.DropMuted.Load(), DropRate: p.DropRate.Load(), DropSize: p.DropSize.Load(),
 		DropPadding: p.DropPadding.Load(), DropQuiet: p.DropQuiet.Load(), DropLate: p.DropLate.Load(),
 		DropNack: p.DropNack.Load(), DropSlow: p.DropSlow.Load(), DropSendError: s.sock.Refused(),
+		Readers: c.readers.Load(), PagesMissed: c.pagesMissed.Load(),
 	}
 }

@@ -20,7 +20,8 @@ import (
 var forStrangers = map[string]bool{
 	"GET /instance": true, "GET /openapi.json": true, "POST /sessions": true, "POST /accounts": true,
 	"POST /invitations/preview": true, "GET /photos/{photo}/{size}": true, "POST /rooms/{room}/guests": true, "GET /rooms/{room}/card.png": true,
-	"OPTIONS /rooms/{room}/whep": true, "OPTIONS /rooms/{room}/whip": true, "OPTIONS /rooms/{room}/sessions/{session}": true,
+	"GET /rooms/{room}/stream/{ticket}": true, // the ticket says who it is
+	"OPTIONS /rooms/{room}/whep":        true, "OPTIONS /rooms/{room}/whip": true, "OPTIONS /rooms/{room}/sessions/{session}": true,
 }
 
 // forGuests are the routes that guests may use besides.
@@ -28,7 +29,7 @@ var forGuests = map[string]bool{
 	"GET /me": true, "DELETE /sessions/current": true, "GET /rooms/{room}": true, "PUT /rooms/{room}/seat": true, "DELETE /rooms/{room}/seat": true,
 	"POST /rooms/{room}/whep": true, "POST /rooms/{room}/whip": true, "DELETE /rooms/{room}/sessions/{session}": true,
 	"PATCH /rooms/{room}/sessions/{session}": true, "GET /events": true, "GET /rooms/{room}/ice-servers": true,
-	"POST /connection-tests": true, "POST /connection-tests/{room}/whep": true,
+	"POST /rooms/{room}/stream": true, "POST /connection-tests": true, "POST /connection-tests/{room}/whep": true,
 }
 
 // allRoutes lists the API out of its own document.

@@ -88,6 +88,9 @@ func (s *Server) identify(r *http.Request, c *call) error {
 	if c.pattern == photoPattern {
 		return s.limits.photos.spend(place) // whoever asks
 	}
+	if c.pattern == streamPattern {
+		return s.limits.plays.spend(place) // the ticket says who asks
+	}
 	if c.token == "" {
 		err := s.limits.stranger.spend(place)
 		if err == nil && who != byStrangers {

@@ -147,8 +147,9 @@ func (f *follower) survive() {
 // farewell bounds how long the last events may take when the server stops.
 const farewell = 5 * time.Second
 
-// seeOff waits until the streams have ended, which the hub has been told to do.
+// seeOff ends the streams of sound and waits until all have ended: the hub has been told to end those of events.
 func (s *Server) seeOff() {
+	s.Media.CloseReaders()
 	gone := make(chan struct{})
 	go func() { s.readers.Wait(); close(gone) }()
 	enough := time.NewTimer(farewell)

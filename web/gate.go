@@ -80,7 +80,7 @@ func (s *Server) gate(w http.ResponseWriter, r *http.Request) {
 		s.fail(m, r, err)
 		return
 	}
-	if pattern != eventsPattern {
+	if pattern != eventsPattern && pattern != streamPattern {
 		bound := requestTimeout
 		if pattern == setPhotoPattern {
 			bound = uploadTimeout

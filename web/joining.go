@@ -14,10 +14,11 @@ import (
 // joining are the requests with which a crowd comes in. They take turns, so that they are
 // not all runnable at once and those who carry sound wait for a few of them at most.
 var joining = map[string]bool{
-	"PUT " + apiBase + "/rooms/{room}/seat": true,
-	whepPattern:                             true,
-	whipPattern:                             true,
-	eventsPattern:                           true,
+	"PUT " + apiBase + "/rooms/{room}/seat":    true,
+	"POST " + apiBase + "/rooms/{room}/stream": true,
+	whepPattern:   true,
+	whipPattern:   true,
+	eventsPattern: true,
 }
 
 const (

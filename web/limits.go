@@ -30,6 +30,7 @@ type limits struct {
 	changes    *budget // changes of a profile or of the graph by one account
 	shares     *budget // rooms shown to followers by one account
 	photos     *budget // pictures read, by address: a page may show hundreds, once
+	plays      *budget // audio streams begun, by address
 	faces      *budget // faces fetched anew by one credential
 	stranger   *budget // what may be asked without signing in, by address
 	entrance   *budget // passwords, invitations and guests' tokens, by address
@@ -48,6 +49,7 @@ func newLimits(now func() time.Time) *limits {
 		changes:    newBudget(now, 1, 120),
 		shares:     newBudget(now, 1.0/30, 10),
 		photos:     newBudget(now, 500, 5000),
+		plays:      newBudget(now, 100, 1000),
 		faces:      newBudget(now, 0.1, 6),
 		stranger:   newBudget(now, 50, 200),
 		entrance:   newBudget(now, 5, 100),

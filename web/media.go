@@ -87,18 +87,7 @@ func (s *Server) whep(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	// Who could not hear is told so before he takes a seat.
-	if in, _, seated := s.Rooms.SeatOf(c.Participant()); !seated || in != roomOf(r) {
-		if err := s.Media.Admits(roomOf(r), c.Participant()); err != nil {
-			s.fail(w, r, err)
-			return
-		}
-	}
-	if err := s.Rooms.Enter(r.Context(), roomOf(r), c.actor()); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if err := s.seated(r.Context(), roomOf(r)); err != nil {
+	if err := s.enterToHear(r.Context(), roomOf(r)); err != nil {
 		s.fail(w, r, err)
 		return
 	}

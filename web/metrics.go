@@ -80,6 +80,8 @@ var known = []figure{
 
 	{"besedka_media_sessions_up", "Live sessions of speakers.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.SessionsUp }},
 	{"besedka_media_sessions_down", "Live sessions of listeners.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.SessionsDown }},
+	{"besedka_media_readers", "Listeners by a plain audio stream.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.Readers }},
+	{"besedka_media_pages_missed_total", "Pages of audio streams left out because the listener was too slow.", prometheus.CounterValue, func(f *figures) int64 { return f.media.PagesMissed }},
 	{"besedka_media_half_open", "Sessions answered, not yet live.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.HalfOpen }},
 	{"besedka_media_tcp_connections", "ICE-TCP connections.", prometheus.GaugeValue, func(f *figures) int64 { return f.media.Streams }},
 	{"besedka_media_full", "1 while no new listeners are let in.", prometheus.GaugeValue, func(f *figures) int64 { return flag(f.media.Full) }},
@@ -191,7 +193,7 @@ func (w *watched) done(_ *http.Request) {
 		w.status = http.StatusOK
 	}
 	w.metrics.requests.WithLabelValues(w.route, strconv.Itoa(w.status)).Inc()
-	if w.route != eventsPattern {
+	if w.route != eventsPattern && w.route != streamPattern {
 		w.metrics.seconds.WithLabelValues(w.route).Observe(w.metrics.now().Sub(w.began).Seconds())
 	}
 }

@@ -180,6 +180,17 @@ func opEvents() *huma.Operation {
 	}
 }
 
+func opStream() *huma.Operation {
+	return &huma.Operation{
+		OperationID: "stream", Summary: "What the room sounds like, for a player that sends no credentials",
+		Description: "Ogg Opus (RFC 7845) without an end, one speaker at a time. The ticket is good for 20 seconds and some tries; each try ends the one before, " +
+			"and the stream ends with the seat of the one who asked for the ticket.",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "OK", Content: map[string]*huma.MediaType{typeOgg: {Schema: text("Ogg Opus.")}},
+		}},
+	}
+}
+
 func opOpenAPI() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "openapi", Summary: "This document",

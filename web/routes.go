@@ -101,6 +101,8 @@ func (s *Server) mediaRoutes() {
 	s.plain(byStrangers, whepOptions, s.mediaOptions, opMediaOptions("whep"))
 	s.plain(byStrangers, whipOptions, s.mediaOptions, opMediaOptions("whip"))
 	s.plain(byStrangers, sessionOptions, s.mediaOptions, opMediaOptions("session"))
+	on(s, byGuests, "POST /rooms/{room}/stream", 201, "open-stream", "Hear the room as a plain audio stream, some seconds late; enters it if need be", s.openStream)
+	s.plain(byStrangers, streamPattern, s.stream, opStream)
 	s.plain(byGuests, eventsPattern, s.events, opEvents)
 	s.plain(byStrangers, "GET "+apiBase+"/openapi.json", s.openAPIDocument, opOpenAPI)
 

@@ -83,8 +83,9 @@ type Server struct {
 	limits  *limits
 	cards   *cards
 	streams streams
-	readers sync.WaitGroup // of event streams whose connection was taken over
+	readers sync.WaitGroup // of event and audio streams whose connection was taken over
 	probes  probes
+	tickets *tickets
 	uploads chan struct{} // a place for each photo that is being sent
 	joins   chan struct{} // and one for each request to join that is computed
 	csrf    *http.CrossOriginProtection
@@ -102,7 +103,7 @@ func New(d Deps) *Server {
 		d.Random = rand.Reader
 	}
 	s := &Server{
-		probes:  probes{all: make(map[besedka.CredentialID]probe)},
+		probes: probes{all: make(map[besedka.CredentialID]probe)}, tickets: newTickets(),
 		uploads: make(chan struct{}, uploadsAtOnce),
 		joins:   make(chan struct{}, joinsAtOnce*runtime.GOMAXPROCS(0)),
 		Deps:    d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),

@@ -8,6 +8,8 @@ var beginnings = map[string]bool{
 	"POST " + apiBase + "/rooms":               true,
 	"PUT " + apiBase + "/rooms/{room}/seat":    true,
 	"POST " + apiBase + "/rooms/{room}/guests": true,
+	"POST " + apiBase + "/rooms/{room}/stream": true,
+	streamPattern: true,
 	whepPattern:   true,
 	whipPattern:   true,
 	eventsPattern: true,

@@ -25,8 +25,8 @@ func (p *program) drain(ctx, asked context.Context) error {
 	p.web.Stop()
 	told := p.live.Stopping(func() time.Duration { return drainFor + rand.N(returnWithin) })
 	sound := p.media.Stats()
-	p.log.Info("stopping", "streams", told, "listeners", sound.SessionsDown, "speakers", sound.SessionsUp)
-	if told == 0 && sound.SessionsDown == 0 && sound.SessionsUp == 0 {
+	p.log.Info("stopping", "streams", told, "listeners", sound.SessionsDown+sound.Readers, "speakers", sound.SessionsUp)
+	if told == 0 && sound.SessionsDown+sound.Readers == 0 && sound.SessionsUp == 0 {
 		return nil
 	}
 	moment := time.NewTimer(drainFor)
