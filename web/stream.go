@@ -128,7 +128,7 @@ func (p *player) cut() {
 	}
 	p.mu.Unlock()
 	p.writing.Lock() // a write that has just begun fails now
-	p.writing.Unlock()
+	defer p.writing.Unlock()
 }
 
 // breakBy says how the stream is broken off, unless it has been: then it is done at once.
