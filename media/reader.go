@@ -39,7 +39,7 @@ func (s *Server) OpenReader(room besedka.RoomID, who besedka.ParticipantID, cred
 	}
 	defer p.mu.Unlock()
 	have := p.seats[who]
-	full, _ := s.admission.state()
+	full, _, _ := s.admission.state()
 	switch {
 	case have == nil:
 		return nil, ErrNotInRoom
