@@ -38,7 +38,7 @@ const (
 type handshake struct {
 	ours, theirs fanout.Keys
 	farewell     *recordKey
-	flight       [][]byte // our last flight, if we were the server
+	flight       [][]byte // our last flight
 }
 
 // identity is the server's certificate: made at start, kept in memory only.
@@ -126,8 +126,8 @@ func (s *session) shake(p *pipe) {
 
 // fail ends the session unless another handshake of its goes on.
 func (s *session) fail(p *pipe, err error) {
-	s.server.log.Debug("handshake failed", "session", s.id, "error", err)
 	if s.gaveUp(p) {
+		s.server.log.Debug("handshake failed", "session", s.id, "error", err)
 		s.server.count.handshakeFailures.Add(1)
 		s.server.end(s)
 	}
@@ -317,7 +317,7 @@ func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
-// WriteTo implements net.PacketConn: it sends to wherever the session is.
+// WriteTo implements net.PacketConn. As client, the session is live when our Finished is sent.
 func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	p.secrets.see(b)
 	p.mu.Lock()
@@ -333,6 +333,18 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	if quiet {
 		return len(b), nil
 	}
+	p.send(b)
+	if p.session.active && endsFlight(b) {
+		if h := p.secrets.early(); h != nil {
+			h.flight = p.lastFlight()
+			p.session.establish(h)
+		}
+	}
+	return len(b), nil
+}
+
+// send sends to wherever the session is.
+func (p *pipe) send(b []byte) {
 	p.session.mu.Lock()
 	defer p.session.mu.Unlock()
 	select {
@@ -340,7 +352,6 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	default:
 		p.session.server.send(p.session.path, b)
 	}
-	return len(b), nil
 }
 
 func (p *pipe) lastFlight() [][]byte {

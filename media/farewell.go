@@ -9,6 +9,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"sync"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"besedka/fanout"
 )
 
 // DTLS 1.2 records, RFC 6347 §4.1.
@@ -24,11 +28,13 @@ const (
 
 func recordEpoch(b []byte) uint16 { return binary.BigEndian.Uint16(b[3:]) }
 
-// secrets gathers during a handshake what the peer's record key is made of:
-// the master secret and the client random as pion/dtls logs them for
-// debuggers, the server random from the ServerHello on the wire.
+// secrets gathers during a handshake what keys are made of: the master secret and
+// the client random as pion/dtls logs them for debuggers, when the peer's signature and
+// certificate have been checked; the server random and the SRTP profile from the
+// ServerHello on the wire.
 type secrets struct {
 	mu           sync.Mutex
+	profile      fanout.Profile
 	clientRandom []byte
 	serverRandom []byte
 	master       []byte
@@ -50,14 +56,88 @@ func (k *secrets) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// see notes the random of a ServerHello that begins a datagram of epoch 0.
+// see notes the random and the SRTP profile of a ServerHello that begins a datagram of epoch 0.
 func (k *secrets) see(b []byte) {
 	const body = recordHeader + 12 // behind the handshake header
 	if len(b) >= body+2+32 && b[0] == recordHandshake && recordEpoch(b) == 0 && b[recordHeader] == 2 {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		k.serverRandom = append([]byte(nil), b[body+2:body+2+32]...)
+		k.profile = profileOf(b[body+2+32:])
 	}
+}
+
+// profileOf reads the SRTP profile (RFC 5764 §4.1.1) out of what stands in a ServerHello
+// behind its random: the session's id, cipher suite, compression, and extensions.
+func profileOf(b []byte) fanout.Profile {
+	const useSRTP = 14
+	rest := cryptobyte.String(b)
+	var id, extensions cryptobyte.String
+	if !rest.ReadUint8LengthPrefixed(&id) || !rest.Skip(2+1) || !rest.ReadUint16LengthPrefixed(&extensions) {
+		return 0
+	}
+	for !extensions.Empty() {
+		var kind, profile uint16
+		var data, list cryptobyte.String
+		if !extensions.ReadUint16(&kind) || !extensions.ReadUint16LengthPrefixed(&data) {
+			return 0
+		}
+		if kind == useSRTP && data.ReadUint16LengthPrefixed(&list) && list.ReadUint16(&profile) {
+			return fanout.Profile(profile)
+		}
+	}
+	return 0
+}
+
+// early is the handshake as we know it as client when our Finished is sent, or nil if
+// something is missing.
+//
+// Waiting for the peer's Finished would cost a round trip and prove nothing more: the peer has
+// signed the key exchange with the certificate of his offer, and the master secret
+// depends on the whole handshake until then (RFC 7627), so that whoever has
+// changed something of it does not have the keys.
+func (k *secrets) early() *handshake {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	salt := k.profile.SaltLen()
+	if k.master == nil || k.serverRandom == nil {
+		return nil
+	}
+	// RFC 5705 §4, without a context.
+	seed := append(append([]byte("EXTRACTOR-dtls_srtp"), k.clientRandom...), k.serverRandom...)
+	client, server, err := fanout.SplitKeys(k.profile, k.expand(seed, 2*(fanout.KeyLen+salt)))
+	if err != nil {
+		return nil
+	}
+	return &handshake{ours: client, theirs: server, farewell: k.peerKeyLocked(true)}
+}
+
+// expand is the PRF of TLS 1.2 with SHA-256 (RFC 5246 §5) over the master secret.
+func (k *secrets) expand(seed []byte, n int) []byte {
+	p := func(parts ...[]byte) []byte {
+		h := hmac.New(sha256.New, k.master)
+		for _, b := range parts {
+			h.Write(b)
+		}
+		return h.Sum(nil)
+	}
+	var out []byte
+	for a := p(seed); len(out) < n; a = p(a) {
+		out = append(out, p(a, seed)...)
+	}
+	return out[:n]
+}
+
+// endsFlight says whether a datagram of ours has our Finished in it, the last of a
+// handshake's flight and the first that is encrypted.
+func endsFlight(b []byte) bool {
+	for len(b) >= recordHeader {
+		if b[0] == recordHandshake && recordEpoch(b) > 0 {
+			return true
+		}
+		b = b[min(len(b), recordHeader+int(binary.BigEndian.Uint16(b[11:]))):]
+	}
+	return false
 }
 
 // recordKey opens the peer's records of epoch 1 under AES_128_GCM_SHA256 (RFC
@@ -72,22 +152,15 @@ type recordKey struct {
 func (k *secrets) peerKey(weAreClient bool) *recordKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.peerKeyLocked(weAreClient)
+}
+
+func (k *secrets) peerKeyLocked(weAreClient bool) *recordKey {
 	if k.master == nil || k.serverRandom == nil {
 		return nil
 	}
 	// key_block = PRF(master, "key expansion", server random + client random): RFC 5246 §6.3.
-	seed := append(append([]byte("key expansion"), k.serverRandom...), k.clientRandom...)
-	p := func(parts ...[]byte) []byte {
-		h := hmac.New(sha256.New, k.master)
-		for _, b := range parts {
-			h.Write(b)
-		}
-		return h.Sum(nil)
-	}
-	var blockOf []byte
-	for a := p(seed); len(blockOf) < 40; a = p(a) {
-		blockOf = append(blockOf, p(a, seed)...)
-	}
+	blockOf := k.expand(append(append([]byte("key expansion"), k.serverRandom...), k.clientRandom...), 40)
 	// client key, server key, client IV, server IV
 	var out recordKey
 	if weAreClient {

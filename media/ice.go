@@ -123,21 +123,21 @@ func (s *session) check(m *stunMessage, b []byte, from path, now time.Time) {
 	case s.path == from:
 		// Only the selected path counts, or a second one keeps a dead one alive (MEDIA.md B7.5).
 		s.checked, s.heard = now, now
-		s.nominated = s.nominated || m.useCandidate
 	case s.path.none() && !s.server.tables.taken(from):
 		// The path that was checked first will do until the peer nominates: browsers send
 		// their ClientHello before. It proves itself by the handshake.
 		s.selectLocked(from, now)
-		s.nominated = m.useCandidate
 	case s.path.none() || m.useCandidate || now.Sub(s.heard) >= rebindAfter:
 		s.probeLocked(from, m.useCandidate, now)
 	}
-	s.beginIfChosenLocked()
+	s.beginAsClientLocked()
 }
 
-// beginIfChosenLocked starts the handshake as client once the peer has chosen a path.
-func (s *session) beginIfChosenLocked() {
-	if s.state == waiting && s.active && s.nominated {
+// beginAsClientLocked starts the handshake as client as soon as there is a path: our
+// ClientHello comes with the answer to the peer's first check, a round trip before he
+// could send his. Browsers keep it until their ICE is done.
+func (s *session) beginAsClientLocked() {
+	if s.state == waiting && s.active && !s.path.none() {
 		s.beginLocked(nil)
 	}
 }
@@ -212,8 +212,7 @@ func (s *session) proved(m *stunMessage, b []byte, from path, now time.Time) {
 		if s.path.none() || p.nominate || now.Sub(s.heard) >= rebindAfter {
 			s.server.count.moves.Add(1)
 			s.selectLocked(from, now)
-			s.nominated = s.nominated || p.nominate
-			s.beginIfChosenLocked()
+			s.beginAsClientLocked()
 		}
 		return
 	}

@@ -95,6 +95,27 @@ func TestHandshakeNeedNotWaitForTheNomination(t *testing.T) {
 	eventually(t, "moved", func() bool { st := w.srv.Stats(); return st.Moves == 1 && st.Probes == 1 })
 }
 
+func TestServerThatIsToBeginDoesSoAtTheFirstCheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.srv.Grant(room, "listener", media.Grant{})
+	l, err := w.newLight(media.Down, "listener", "c", func(offer string) string {
+		return strings.ReplaceAll(offer, "a=setup:active", "a=setup:passive")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.send(l.check(false, l.theirs[1])) // nothing is nominated yet
+	select {
+	case b := <-l.dtls:
+		if b[0] != 22 || b[13] != 1 {
+			t.Errorf("a record of type %d with message %d, not a ClientHello", b[0], b[13])
+		}
+	case <-time.After(patience):
+		t.Error("the server waits")
+	}
+}
+
 func TestNobodyTakesAnothersAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -96,9 +96,9 @@ func fingerprint(cert tls.Certificate) string {
 	return strings.Join(p, ":")
 }
 
-// newLight asks for a session; it does not connect yet.
-func (w *world) newLight(dir media.Direction, who besedka.ParticipantID, cred besedka.CredentialID) (*light, error) {
-	l, err := w.askLight(dir, who, cred)
+// newLight asks for a session, with an offer that may be changed; it does not connect yet.
+func (w *world) newLight(dir media.Direction, who besedka.ParticipantID, cred besedka.CredentialID, change ...func(string) string) (*light, error) {
+	l, err := w.askLight(dir, who, cred, change...)
 	if err != nil {
 		return nil, err
 	}
@@ -111,15 +111,19 @@ func (w *world) newLight(dir media.Direction, who besedka.ParticipantID, cred be
 }
 
 // askLight makes the session only.
-func (w *world) askLight(dir media.Direction, who besedka.ParticipantID, cred besedka.CredentialID) (*light, error) {
+func (w *world) askLight(dir media.Direction, who besedka.ParticipantID, cred besedka.CredentialID, change ...func(string) string) (*light, error) {
 	l := &light{w: w, ufrag: "peer", pwd: "0123456789012345678901", cert: lightCert(),
 		dtls: make(chan []byte, 64), done: make(chan struct{})}
 	d := []string{"recvonly", "recvonly", "recvonly"}
 	if dir == media.Up {
 		d = []string{"sendonly"}
 	}
+	offer := lightOffer(l.ufrag, l.pwd, fingerprint(l.cert), d...)
+	for _, f := range change {
+		offer = f(offer)
+	}
 	var err error
-	l.session, err = w.srv.Answer(context.Background(), dir, room, who, cred, []byte(lightOffer(l.ufrag, l.pwd, fingerprint(l.cert), d...)))
+	l.session, err = w.srv.Answer(context.Background(), dir, room, who, cred, []byte(offer))
 	if err != nil {
 		return nil, err
 	}

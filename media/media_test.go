@@ -305,6 +305,22 @@ func TestLostLastFlightIsRepeated(t *testing.T) {
 	}
 }
 
+func TestVoiceNeedNotWaitForThePeersFinished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := newRelay(t, w.srv)
+	sp := w.stage(1, 30)[0]
+	w.srv.Grant(room, "listener", media.Grant{})
+	r.setDrop(func(up bool, b []byte) bool { // the peer, as DTLS server, ends with ChangeCipherSpec and Finished
+		return up && len(b) > 0 && b[0] == 20
+	})
+	l := w.listener("listener", peerOptions{answer: r.answer, offer: func(s string) string {
+		return strings.ReplaceAll(s, "a=setup:actpass", "a=setup:passive")
+	}})
+	w.live(l.session)
+	w.ready(sp, 1, l)
+}
+
 func TestTCPOnlyPeersHearAndSpeak(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -48,7 +48,6 @@ type session struct {
 	mu        sync.Mutex
 	state     state
 	path      path      // where the peer is
-	nominated bool      // the peer has chosen a path
 	checked   time.Time // the last fresh check on path: consent
 	heard     time.Time // the last authentic packet on path
 	recent    [recentChecks]uint64
@@ -219,6 +218,8 @@ func (s *session) lateLocked(b []byte, now time.Time) (bye bool) {
 	case b[0] == recordAlert && recordEpoch(b) > 0:
 		level, description, ok := s.farewell.alert(b)
 		return ok && (description == alertCloseNotify || level == alertFatal)
+	case s.active && (b[0] == recordCipherSpec || b[0] == recordHandshake && recordEpoch(b) > 0):
+		s.flight = nil // the peer's last flight: he has ours
 	case (b[0] == recordHandshake || b[0] == recordCipherSpec) && s.flight != nil && now.Sub(s.flightAt) >= time.Second/4:
 		// The peer repeats its flight: ours was lost. The same bytes again; its replay window takes them once.
 		s.flightAt = now
