@@ -27,6 +27,38 @@ function precompress(): Plugin {
   }
 }
 
+/**
+ * Names in index.html what the entry (src/main.ts) asks for at once, so that the browser fetches it together with the entry, and the page is not seen without its styles.
+ */
+function nameStart(): Plugin {
+  return {
+    name: 'name-start',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_, { bundle = {} }) {
+        const chunks = Object.values(bundle).filter((one) => one.type === 'chunk')
+        const entry = chunks.find((one) => one.isEntry)
+        const known = new Set([entry?.fileName, ...(entry?.imports ?? [])])
+        const found = new Set<string>()
+        const styles = new Set<string>()
+        const visit = (file: string): void => {
+          const chunk = chunks.find((one) => one.fileName === file)
+          if (!chunk || known.has(file) || found.has(file)) return
+          found.add(file)
+          for (const style of chunk.viteMetadata?.importedCss ?? []) styles.add(style)
+          chunk.imports.forEach(visit)
+        }
+        visit(chunks.find((one) => one.facadeModuleId?.endsWith('/src/start.ts'))?.fileName ?? '')
+        return [
+          ...[...styles].map((style) => ({ tag: 'link', attrs: { rel: 'stylesheet', crossorigin: true, href: `/${style}` }, injectTo: 'head' as const })),
+          ...[...found].map((file) => ({ tag: 'link', attrs: { rel: 'modulepreload', crossorigin: true, href: `/${file}` }, injectTo: 'head' as const })),
+        ]
+      },
+    },
+  }
+}
+
 async function compress(path: string): Promise<void> {
   const content = await readFile(path)
   const brotli = { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: content.length } }
@@ -34,9 +66,15 @@ async function compress(path: string): Promise<void> {
   await writeFile(`${path}.gz`, await promisify(gzip)(content, { level: 9 }))
 }
 
+/** What the hallway and a room are made of comes as one file; what else there is, each in its own. */
+const groups = [
+  { name: 'languages', test: /\/src\/i18n\/languages\.ts$/, priority: 2 },
+  { name: 'start', test: /\/src\/start\.ts$/, priority: 1 },
+]
+
 // `vite build --mode gallery --outDir …` builds the client with its made-up server instead (src/fixtures).
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte(), ...(mode === 'gallery' ? [] : [precompress()])],
+  plugins: [svelte(), ...(mode === 'gallery' ? [] : [nameStart(), precompress()])],
   build: {
     target: ['chrome111', 'firefox115', 'safari16.4'],
     outDir: 'dist',
@@ -44,7 +82,7 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0, // data: addresses would need a wider content security policy
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
-    ...(mode === 'gallery' ? { rolldownOptions: { input: 'gallery.html' } } : {}),
+    rolldownOptions: mode === 'gallery' ? { input: 'gallery.html' } : { output: { codeSplitting: { groups } } },
   },
   server: { proxy: { '/api': { target: 'http://localhost:8080', changeOrigin: false } } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },

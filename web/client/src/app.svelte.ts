@@ -6,9 +6,12 @@ import type { LiveEvent, Me, NewRoom, Person } from './api/types'
 import { Hallway } from './hallway.svelte'
 import { t } from './i18n/index.svelte'
 import { explain } from './i18n/problem'
+import { whenIdle } from './idle'
 import { Live, retryTimeOf } from './live'
 import { AudioOutput } from './room/audio-output.svelte'
+import { slotsFor } from './room/listening.svelte'
 import { RoomSession } from './room/room-session.svelte'
+import { Spare } from './room/spare'
 import { Router } from './router.svelte'
 import { sound } from './sound-settings.svelte'
 import { Notices } from './toasts.svelte'
@@ -36,6 +39,7 @@ export class App {
   readonly router = new Router()
   readonly notices = new Notices()
   readonly output = new AudioOutput()
+  private readonly spare = new Spare()
   readonly sound = sound
   readonly hallway: Hallway
   /** undefined while we ask the server, null for a stranger. */
@@ -78,13 +82,14 @@ export class App {
 
   signedIn(me: Me): void {
     this.me = me
-    if (this.isGuest) return
+    if (this.isGuest) return this.prepare()
     const mine = sessionStorage.getItem(roomOfThisTab)
     if (me.room && me.room === mine) {
       this.enter(me.room)
       return
     }
     this.live.watch(null)
+    this.prepare()
     if (me.room) this.elsewhere = { room: me.room, where: me.seat_here ? 'tab' : 'device', wanted: me.room }
   }
 
@@ -106,6 +111,7 @@ export class App {
     this.session = null
     this.elsewhere = null
     this.hallway.cards = null
+    this.spare.drop()
     this.me = null
     sessionStorage.removeItem(roomOfThisTab)
     this.router.go('/sign-in')
@@ -153,6 +159,13 @@ export class App {
     void this.session?.speaking.changeDevice()
   }
 
+  /** Whoever is in no room may tap a card next: what can be done for that is done when the browser has nothing else to do. */
+  private prepare(): void {
+    whenIdle(() => {
+      if (this.me && !(this.session && isAlive(this.session))) this.spare.make(slotsFor(this.sound.isSaving))
+    })
+  }
+
   /** Forgets a room that is over, after the person has read why. */
   dismissSession(): void {
     if (this.session && !isAlive(this.session)) this.session = null
@@ -167,6 +180,7 @@ export class App {
       room,
       self: this.me?.id ?? '',
       output: this.output,
+      spare: this.spare,
       notices: this.notices,
       device: () => this.microphone,
       sound: this.sound,
@@ -194,6 +208,7 @@ export class App {
     if (this.me) this.me = { ...this.me, room: null, seat_here: false }
     if (this.isGuest) this.live.stop()
     else this.live.watch(null)
+    this.prepare()
     const isShown = this.router.route.page === 'room' && this.router.route.room === session.room
     if (session.phase === 'left') {
       this.session = null

@@ -2,8 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { Problem } from '../api/client'
 import { en, type Plural } from './en'
 import { ago, bestLanguage, format, type Key, span } from './index.svelte'
+import { fetchCatalogue } from './languages'
 import { explain } from './problem'
 import { ru } from './ru'
+
+await Promise.all([fetchCatalogue('en'), fetchCatalogue('ru')])
 
 const keys = Object.keys(en) as Key[]
 const forms = (message: string | Plural): string[] => (typeof message === 'string' ? [message] : Object.values(message))

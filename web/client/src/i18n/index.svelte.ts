@@ -2,46 +2,39 @@
  * Words for people, in the language that the person chose or the browser asks for.
  * Reading `t` in a component makes it follow a change of language.
  */
-import type { Arguments, Catalogue, Key } from './catalogue'
-import { en, type Plural } from './en'
-import { ru } from './ru'
+import type { Arguments, Key } from './catalogue'
+import type { Plural } from './en'
+import { catalogues, fetchCatalogue, type Language, type LanguageChoice, languageOf, storeChoice, storedChoice } from './languages'
 
 export type { Key } from './catalogue'
-export type Language = 'en' | 'ru'
-export type LanguageChoice = Language | 'system'
-
-const catalogues: Record<Language, Catalogue> = { en, ru }
-const stored = 'besedka.language'
-
-/** The first of the wanted languages that we speak; English if none. */
-export function bestLanguage(wanted: readonly string[]): Language {
-  for (const tag of wanted) {
-    const language = tag.toLowerCase().split('-')[0]
-    if (language === 'en' || language === 'ru') return language
-  }
-  return 'en'
-}
+export { bestLanguage, type Language, type LanguageChoice } from './languages'
 
 class Words {
   choice = $state<LanguageChoice>('system')
-  language = $derived<Language>(this.choice === 'system' ? bestLanguage(globalThis.navigator?.languages ?? []) : this.choice)
+  language = $derived(languageOf(this.choice))
 
-  /** Reads the stored choice; called once at start. */
-  restore(): void {
-    const choice = localStorage.getItem(stored)
-    if (choice === 'en' || choice === 'ru') this.choice = choice
+  /** Reads the stored choice and fetches its words; called once at start. */
+  async restore(): Promise<void> {
+    this.choice = storedChoice()
     document.documentElement.lang = this.language
+    await fetchCatalogue(this.language)
   }
 
-  choose(choice: LanguageChoice): void {
+  /** Changes the language when its words are there. */
+  async choose(choice: LanguageChoice): Promise<void> {
+    await fetchCatalogue(languageOf(choice))
     this.choice = choice
-    if (choice === 'system') localStorage.removeItem(stored)
-    else localStorage.setItem(stored, choice)
+    storeChoice(choice)
     document.documentElement.lang = this.language
   }
 }
 
 export const words = new Words()
+
+/** Whether there is a message for what the server, or somebody, named. */
+export function isKey(name: string): name is Key {
+  return name in (catalogues[words.language] ?? {})
+}
 
 /** The message of a key, with its placeholders filled in. Placeholders become text, never markup. */
 export function t<K extends Key>(key: K, ...[values]: Arguments<K>): string {
@@ -50,7 +43,7 @@ export function t<K extends Key>(key: K, ...[values]: Arguments<K>): string {
 
 /** As t, for a language given. */
 export function format(language: Language, key: Key, values: Record<string, string | number>): string {
-  const message: string | Plural = catalogues[language][key]
+  const message: string | Plural = catalogues[language]?.[key] ?? key
   const text = typeof message === 'string' ? message : (message[pluralOf(language, Number(values.count)) as keyof Plural] ?? message.other)
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name]

@@ -43,7 +43,7 @@ export class AudioOutput {
   attach(slot: number, track: MediaStreamTrack): void {
     this.make()
     const element = this.elements[slot]
-    if (!element) return
+    if (!element || (element.srcObject instanceof MediaStream && element.srcObject.getAudioTracks()[0] === track)) return
     const stream = new MediaStream([track])
     element.srcObject = stream
     this.play(element)

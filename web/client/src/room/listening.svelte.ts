@@ -2,8 +2,9 @@
 import type { Client, Problem } from '../api/client'
 import { type AudioOutput, slots } from './audio-output.svelte'
 import { Cushion } from './cushion'
-import { type LinkState, MediaLink, relayOf } from './media-link'
+import { type LinkState, MediaLink, type Ready, relayOf } from './media-link'
 import { shapeListening } from './sdp'
+import type { Spare } from './spare'
 
 /**
  * Delay that the jitter buffer aims at in the audience, in milliseconds, at least (see Cushion). The server sends a large
@@ -22,7 +23,7 @@ export class Listening {
   private isOnStage = false
 
   /** `lost` is called when the way is lost: then the way up is to be doubted too. */
-  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void, lost: () => void, private readonly isSaving: () => boolean = () => false) {
+  constructor(client: Client, room: string, output: AudioOutput, mayReturn: () => Promise<boolean>, refused: (problem: Problem) => void, lost: () => void, private readonly isSaving: () => boolean = () => false, private readonly spare: Spare | null = null) {
     this.link = new MediaLink({
       client,
       endpoint: `/rooms/${encodeURIComponent(room)}/whep`,
@@ -31,6 +32,8 @@ export class Listening {
       relay: relayOf(client, room),
       shape: shapeListening,
       prepare: (connection) => this.prepare(connection),
+      ready: () => this.ready(),
+      made: (connection) => play(connection, output), // the way to the loudspeaker opens meanwhile
       connected: (connection) => {
         play(connection, output)
         this.cushion.follow(connection)
@@ -95,9 +98,20 @@ export class Listening {
   }
 
   private prepare(connection: RTCPeerConnection): void {
-    const wanted = this.isSaving() ? 1 : slots // the one that carries whoever is loudest
+    const wanted = slotsFor(this.isSaving())
     for (let slot = 0; slot < wanted; slot++) this.aim(connection.addTransceiver('audio', { direction: 'recvonly' }).receiver)
   }
+
+  private ready(): Ready | null {
+    const ready = this.spare?.take(slotsFor(this.isSaving())) ?? null
+    ready?.connection.getReceivers().forEach((receiver) => this.aim(receiver))
+    return ready
+  }
+}
+
+/** How many speakers are listened to at once: who saves hears whoever is loudest. */
+export function slotsFor(isSaving: boolean): number {
+  return isSaving ? 1 : slots
 }
 
 /** Puts each slot's sound where the connection before had its own, which may sound until now. */

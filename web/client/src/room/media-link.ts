@@ -10,7 +10,7 @@
 import { type Client, Problem } from '../api/client'
 import { backoff } from '../backoff'
 import { FlowWatch } from './flow-watch'
-import { emptyFragment } from './sdp'
+import { emptyFragment, letServerBegin } from './sdp'
 
 export type LinkState = 'idle' | 'connecting' | 'live' | 'lost'
 
@@ -25,6 +25,12 @@ const defaultPause = 5
 /** The server sent, or heard, this much later than we saw it: the path is lost. Longer than any pause between packets of silence. */
 const pathLimit = 500
 
+/** A connection that has its offer before it is wanted. */
+export interface Ready {
+  connection: RTCPeerConnection
+  offer: Promise<RTCSessionDescriptionInit>
+}
+
 export interface LinkOptions {
   client: Client
   /** Path of the endpoint under the API: /rooms/{room}/whep or …/whip. */
@@ -37,6 +43,10 @@ export interface LinkOptions {
   relay?(): Promise<RTCIceServer[]>
   /** Adds transceivers, on every new connection. */
   prepare(connection: RTCPeerConnection): void
+  /** A connection that is prepared already, if there is one. */
+  ready?(): Ready | null
+  /** There is a connection, which is not up yet, and none before it. */
+  made?(connection: RTCPeerConnection): void
   /** The connection has come up, and takes the place of the one before. */
   connected?(connection: RTCPeerConnection): void
   /** Asked before a lost connection is made anew; false ends the link. Throws if it cannot tell, which counts as a failed try. */
@@ -63,6 +73,9 @@ const quietLimits = { down: [900, 2500], up: [1500, 2700] }
  * of them, so the new session is asked for meanwhile: but that time counts against nobody's firewall.
  */
 const blindFor = 2000
+
+/** How every connection is made. */
+export const configuration: RTCConfiguration = { bundlePolicy: 'max-bundle' }
 
 /** A session that is no longer heard of. */
 interface Former {
@@ -195,24 +208,29 @@ export class MediaLink {
     const isCurrent = () => generation === this.generation
     const iceServers = this.isRelayed ? await this.askRelay() : []
     if (!isCurrent()) return
-    const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers })
+    const ready = iceServers.length === 0 ? (this.options.ready?.() ?? null) : null
+    const connection = ready?.connection ?? new RTCPeerConnection({ ...configuration, iceServers })
     this.connection = connection
     connection.addEventListener('connectionstatechange', () => isCurrent() && this.follow(connection))
     const limit = (iceServers.length > 0 ? connectLimit : directLimit) + (this.former ? blindFor : 0)
     this.timer = setTimeout(() => isCurrent() && (iceServers.length > 0 ? this.lose() : void this.resort()), limit)
     try {
-      this.options.prepare(connection)
-      const offer = await connection.createOffer()
+      if (!ready) this.options.prepare(connection)
+      if (!this.former) this.options.made?.(connection)
+      const offer = await (ready?.offer ?? connection.createOffer())
       const sdp = this.options.shape?.(offer.sdp ?? '') ?? offer.sdp ?? ''
       if (!isCurrent()) return
-      await connection.setLocalDescription({ type: 'offer', sdp })
-      if (!isCurrent()) return
-      const answer = await this.options.client.send('POST', this.options.endpoint, { sdp, headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' } })
+      // The server needs no addresses of ours, so it is asked while the browser looks for them.
+      const asked = this.options.client.send('POST', this.options.endpoint, { sdp: letServerBegin(sdp), headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' } })
+      const described = connection.setLocalDescription({ type: 'offer', sdp })
+      described.catch(() => {}) // whether it failed is asked below, unless that does not matter any more
+      const answer = await asked
       const location = answer.headers.get('Location')
       if (!isCurrent()) return this.forget(location)
       this.location = location
       this.etag = answer.headers.get('ETag')
       const accepted = await answer.text()
+      await described
       await connection.setRemoteDescription({ type: 'answer', sdp: this.options.shapeAnswer?.(accepted) ?? accepted })
     } catch (error) {
       if (isCurrent()) this.fail(error)

@@ -18,6 +18,7 @@ import { Mixer } from './mixer'
 import { type Floating, Reactions } from './reactions'
 import { RoomState } from './room-state.svelte'
 import { Speaking } from './speaking.svelte'
+import type { Spare } from './spare'
 import { tell } from './tell'
 import { Voices } from './voices'
 
@@ -37,6 +38,8 @@ export interface SessionOptions {
   /** Own account, or guest id. */
   self: string
   output: AudioOutput
+  /** The connection that may be ready already. */
+  spare: Spare | null
   notices: Notices
   device(): string | null
   sound: SoundSettings
@@ -97,7 +100,7 @@ export class RoomSession {
     this.room = room
     this.self = options.self
     this.calls = roomCalls(client, room)
-    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => void this.speaking.verify(), () => options.sound.isSaving)
+    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => void this.speaking.verify(), () => options.sound.isSaving, options.spare)
     this.speaking = new Speaking({
       client,
       room,
@@ -132,8 +135,12 @@ export class RoomSession {
     return view ? view.title || t('untitled_room', { name: view.host.name }) : ''
   }
 
-  /** Takes a seat and begins to listen. */
+  /**
+   * Takes a seat and begins to listen, both at once: to listen is to enter (whichever the server hears first), and waiting for the view would
+   * cost a round trip. Only where entering says more than that does it come first.
+   */
   async enter(way: { overflow?: true; speaker_link?: string } = {}): Promise<void> {
+    if (Object.keys(way).length === 0) this.listening.start()
     try {
       this.begin(await this.calls.enter(way))
     } catch (error) {

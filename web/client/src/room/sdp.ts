@@ -39,6 +39,14 @@ function parameters(given: string, wanted: Record<string, string>): string {
   return [...pairs].map(([name, value]) => (value === undefined ? name : `${name}=${value}`)).join(';')
 }
 
+/**
+ * The offer as the server gets it: the server is to begin the DTLS handshake, which it does with its answer to the first check of the path, a round
+ * trip before the browser could (RFC 8842: whoever offers actpass takes either part). Not in Firefox, which drops what comes before its own checks are done.
+ */
+export function letServerBegin(sdp: string): string {
+  return /^o=mozilla/m.test(sdp) ? sdp : sdp.replace(/^a=setup:actpass/gm, 'a=setup:passive')
+}
+
 /** An empty trickle fragment (RFC 8840) that only asks whether the session is still there. */
 export function emptyFragment(localSDP: string): string {
   const ufrag = /^a=ice-ufrag:(.*?)\r?$/m.exec(localSDP)?.[1] ?? ''

@@ -1,7 +1,6 @@
 /** What a person is told when something happens in the room: assertive for their own standing, polite for the rest, silence for joins and leaves. */
 import type { LiveEvent, RoomView } from '../api/types'
-import { en } from '../i18n/en'
-import { list, t } from '../i18n/index.svelte'
+import { isKey, list, t } from '../i18n/index.svelte'
 import type { Notices } from '../toasts.svelte'
 import { chime } from './chime'
 import { isModerator } from './circles'
@@ -47,7 +46,7 @@ const tellers: Record<string, Teller> = {
   },
   attribution_changed: ({ event, notices }) => {
     const key = `attribution_${String(event.data.attribution ?? event.data.to)}` as 'attribution_on_record'
-    both(notices, t('attribution_is', { mode: t(key in en ? key : 'attribution_off_record') }))
+    both(notices, t('attribution_is', { mode: t(isKey(key) ? key : 'attribution_off_record') }))
   },
   attribution_refused: ({ isByOther, notices }) => isByOther && notices.show(t('attribution_stays')),
   room_reset: ({ event, before, notices }) => {

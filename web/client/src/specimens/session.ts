@@ -41,7 +41,7 @@ function voice(): RTCRtpReceiver {
 /** A session that stands in the given view. What it says, it says in the real notices. */
 export function sessionIn(app: App, world: World, view: RoomView): { session: RoomSession; room: RoomState } {
   const session = new RoomSession({
-    client: new MemoryClient(world), room: view.id, self: view.me.participant, output: app.output, notices: app.notices, device: () => null, sound: app.sound,
+    client: new MemoryClient(world), room: view.id, self: view.me.participant, output: app.output, spare: null, notices: app.notices, device: () => null, sound: app.sound,
     over: () => {}, holdsSeat: () => Promise.resolve(false), watch: () => {},
   })
   const voices = new Voices({ receivers: () => [voice()], own: () => 0 })

@@ -1,0 +1,11 @@
+/** The sheets that people open in a room, fetched together once somebody is heard there. */
+export { default as ConfirmEnd } from './confirm-end.svelte'
+export { default as HandOverSheet } from './hand-over-sheet.svelte'
+export { default as HandSheet } from './hand-sheet.svelte'
+export { default as HandsQueue } from './hands-queue.svelte'
+export { default as HelpSheet } from './help-sheet.svelte'
+export { default as InviteSheet } from './invite-sheet.svelte'
+export { default as PersonSheet } from './person-sheet.svelte'
+export { default as RoomMenu } from './room-menu.svelte'
+export { default as TimerSheet } from './timer-sheet.svelte'
+export { default as TitleSheet } from './title-sheet.svelte'
