@@ -3,6 +3,7 @@ package besedka
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,7 +24,7 @@ type Fact struct {
 	Seq   int64
 	Kind  string // past participle in snake_case: "hand_raised"
 	At    time.Time
-	To    []ParticipantID // only these may see it; nil means everyone who may read the topic; see Members
+	To    []ParticipantID // only these may see it; nil means everyone who may read the topic; see Members and Except
 	Data  json.RawMessage // an object, or nil
 }
 
@@ -31,16 +32,27 @@ type Fact struct {
 // topic: guests are left out, and so is whoever Except names after it.
 const Members ParticipantID = "members"
 
-// Except follows Members in Fact.To: the participant must not see the fact.
-func Except(p ParticipantID) ParticipantID { return "!" + p }
+// Except in Fact.To means that the participant must not see the fact. It follows
+// Members or others like it; standing first, it means everyone who may read the
+// topic, guests among them, but for those whom it names.
+func Except(p ParticipantID) ParticipantID { return except + p }
+
+const except = "!"
+
+// Lists says whether To lists everybody who may see the fact, one by one.
+func (f *Fact) Lists() bool {
+	return f.To != nil && (len(f.To) == 0 || f.To[0] != Members && !strings.HasPrefix(string(f.To[0]), except))
+}
 
 // VisibleTo says whether the participant may see the fact.
 func (f *Fact) VisibleTo(p ParticipantID) bool {
-	if f.To == nil {
+	switch {
+	case f.To == nil:
 		return true
+	case f.Lists():
+		return slices.Contains(f.To, p)
+	case f.To[0] == Members && p.IsGuest():
+		return false
 	}
-	if len(f.To) > 0 && f.To[0] == Members {
-		return !p.IsGuest() && !slices.Contains(f.To[1:], Except(p))
-	}
-	return slices.Contains(f.To, p)
+	return !slices.Contains(f.To, Except(p))
 }

@@ -17,6 +17,8 @@ func TestFactsAreSeenByThoseTheyAreFor(t *testing.T) {
 		{"nobody", []besedka.ParticipantID{}, false, false, false},
 		{"some", []besedka.ParticipantID{anna, guest}, true, false, true},
 		{"members", []besedka.ParticipantID{besedka.Members}, true, true, false},
+		{"all but one", []besedka.ParticipantID{besedka.Except(boris)}, true, false, true},
+		{"all but two", []besedka.ParticipantID{besedka.Except(guest), besedka.Except(boris)}, true, false, false},
 		{"members but one", []besedka.ParticipantID{besedka.Members, besedka.Except(boris)}, true, false, false},
 	} {
 		f := besedka.Fact{To: c.to}

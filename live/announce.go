@@ -10,23 +10,22 @@ import (
 // Announce tells the streams of a room at once something that is true only for the
 // moment and is not repeated to who comes back. With to only these see it.
 func (h *Hub) Announce(room besedka.RoomID, kind string, data any, to []besedka.ParticipantID) {
-	if f, text := h.announcement(room, kind, data); f != nil {
-		f.announce(text, to)
+	if f, what := h.announcement(room, kind, data, to); f != nil {
+		f.announce(what)
 	}
 }
 
-// AnnounceLatest is Announce to everybody of something of which only the latest
-// counts, told no more often than calm.go says. What differs in kind or key is
-// told apart.
-func (h *Hub) AnnounceLatest(room besedka.RoomID, kind, key string, data any) {
-	f, text := h.announcement(room, kind, data)
-	if f != nil && f.announceLatest(subject{kind, key}, text, h.now()) {
+// AnnounceLatest is Announce of something of which only the latest counts, told no
+// more often than calm.go says. What differs in kind or key is told apart.
+func (h *Hub) AnnounceLatest(room besedka.RoomID, kind, key string, data any, to []besedka.ParticipantID) {
+	f, what := h.announcement(room, kind, data, to)
+	if f != nil && f.announceLatest(subject{kind, key}, what, h.now()) {
 		h.wait(f)
 	}
 }
 
 // announcement encodes what is to be told, if there is anybody to tell it to.
-func (h *Hub) announcement(room besedka.RoomID, kind string, data any) (*feed, []byte) {
+func (h *Hub) announcement(room besedka.RoomID, kind string, data any, to []besedka.ParticipantID) (*feed, *telling) {
 	h.mu.Lock()
 	f := h.feeds[besedka.RoomTopic(room)]
 	h.mu.Unlock()
@@ -46,7 +45,9 @@ func (h *Hub) announcement(room besedka.RoomID, kind string, data any) (*feed, [
 		h.log.Error("announcement cannot be encoded", "kind", kind, "error", err)
 		return nil, nil
 	}
-	return f, text
+	what := &telling{data: text, to: newRecipients(to), named: named(object)}
+	what.unseen = f.hides(context.Background(), what)
+	return f, what
 }
 
 // wait has the feed looked at again at the next tick.
@@ -64,13 +65,13 @@ func (h *Hub) wait(f *feed) {
 func (h *Hub) HallwayChanged() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.hallway.data = emptyObject
+	h.hallway.what = &telling{}
 	h.flushHallwayLocked()
 }
 
 func (h *Hub) flushHallwayLocked() {
 	now := h.now()
-	if h.hallway.data == nil || now.Before(h.hallway.next) {
+	if h.hallway.what == nil || now.Before(h.hallway.next) {
 		return
 	}
 	h.hallway = coalesced{next: now.Add(hallwayEvery(len(h.streams)))}
@@ -132,8 +133,8 @@ func (h *Hub) ofParticipant(room besedka.RoomID, who besedka.ParticipantID, keep
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var streams []*Stream
-	for s := range f.streams {
-		if s.sub.Participant == who && !keep(s.sub.Credential) {
+	for _, s := range f.streams[who] {
+		if !keep(s.sub.Credential) {
 			streams = append(streams, s)
 		}
 	}

@@ -30,3 +30,22 @@ func BenchmarkOneFactForFiveThousand(b *testing.B) {
 		s.Close()
 	}
 }
+
+// BenchmarkOneFactForOneOfFiveThousand tells one person something in a room of 5,000 streams.
+func BenchmarkOneFactForOneOfFiveThousand(b *testing.B) {
+	h := newBench(b)
+	for i := range 5000 {
+		s := h.subscribe(Subscription{Participant: besedka.ParticipantID(fmt.Sprintf("guest-%d", i)), Room: room})
+		defer s.Close()
+	}
+	s := h.subscribe(Subscription{Participant: anna, Room: room})
+	defer s.Close()
+	drain(b, s)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.tell(roomTopic, "told", anna)
+		if _, ok, err := s.Poll(context.Background()); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func refetchData(streams int) []byte {
 
 // coalesced is the latest of something that waits for its turn.
 type coalesced struct {
-	data []byte // nil when none waits
+	what *telling // nil when none waits
 	next time.Time
 
 	second time.Time // tellings are counted from here
@@ -64,9 +64,9 @@ type latest struct {
 	gathered time.Time // when something was told last
 }
 
-// announceLatest tells data now, or later in its place the latest data when the
+// announceLatest tells something now, or later in its place the latest when the
 // last telling was too short ago. It says whether some waits.
-func (f *feed) announceLatest(about subject, data []byte, now time.Time) (waits bool) {
+func (f *feed) announceLatest(about subject, what *telling, now time.Time) (waits bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := &f.latest
@@ -79,10 +79,10 @@ func (f *feed) announceLatest(about subject, data []byte, now time.Time) (waits 
 		c = &coalesced{}
 		l.subjects[about] = c
 	}
-	if c.data == nil {
+	if c.what == nil {
 		l.order = append(l.order, about)
 	}
-	c.data = data
+	c.what = what
 	return f.flushLatestLocked(now)
 }
 
@@ -92,7 +92,7 @@ func (l *latest) forget(now time.Time) {
 		return
 	}
 	maps.DeleteFunc(l.subjects, func(_ subject, c *coalesced) bool {
-		return c.data == nil && now.Sub(c.next) > forgetCalmAfter
+		return c.what == nil && now.Sub(c.next) > forgetCalmAfter
 	})
 }
 
@@ -104,30 +104,30 @@ func (f *feed) flushLatest(now time.Time) (waits bool) {
 }
 
 func (f *feed) flushLatestLocked(now time.Time) (waits bool) {
-	l, streams := &f.latest, len(f.streams)
+	l, streams := &f.latest, f.count
 	if streams > gatherAt && now.Sub(l.gathered) < gatherFor {
 		return len(l.order) > 0
 	}
-	var due []item
+	var due []*telling
 	l.order = slices.DeleteFunc(l.order, func(about subject) bool {
 		c := l.subjects[about]
 		if now.Before(c.next) {
 			return false
 		}
-		due = append(due, item{data: c.data})
+		due = append(due, c.what)
 		c.tell(about, streams, now)
 		return true
 	})
 	if len(due) > 0 {
 		l.gathered = now
-		f.tellLocked(due, nil)
+		f.tellLocked(due...)
 	}
 	return len(l.order) > 0
 }
 
 // tell notes that the subject is told now, and when it may be again.
 func (c *coalesced) tell(about subject, streams int, now time.Time) {
-	c.data = nil
+	c.what = nil
 	if about.kind == kindParticipantsChanged {
 		c.next = now.Add(countsEvery(streams))
 		return
@@ -142,17 +142,31 @@ func (c *coalesced) tell(about subject, streams int, now time.Time) {
 }
 
 // announce hands an event that is told once to those who may see it.
-func (f *feed) announce(data []byte, to []besedka.ParticipantID) {
+func (f *feed) announce(what *telling) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tellLocked([]item{{data: data}}, to)
+	f.tellLocked(what)
 }
 
-func (f *feed) tellLocked(items []item, to []besedka.ParticipantID) {
-	only := newRecipients(to)
-	for s := range f.streams {
-		if only.have(s.sub.Participant) {
+// tellLocked hands over events, to each reader all of them at once.
+func (f *feed) tellLocked(due ...*telling) {
+	to := recipients{} // everybody who listens
+	if len(due) == 1 {
+		to = due[0].to
+	}
+	var items []item
+	f.readersLocked(&to, func(who besedka.ParticipantID, streams []*Stream) {
+		items = items[:0]
+		for _, what := range due {
+			if !what.to.have(who) {
+				continue
+			}
+			if data := what.seenBy(who); data != nil {
+				items = append(items, item{data: data})
+			}
+		}
+		for _, s := range streams {
 			s.push(items...)
 		}
-	}
+	})
 }

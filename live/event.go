@@ -72,9 +72,8 @@ func encode(kind string, room besedka.RoomID, seq int64, at time.Time, data json
 
 // entry is a fact as streams share it: encoded once, however many listen.
 type entry struct {
+	telling
 	seq  int64
-	to   recipients
-	data []byte
 	ends besedka.RoomID // streams of this room end after it; "" for most
 
 	redacts bool // facts before it say less than they did
@@ -82,16 +81,13 @@ type entry struct {
 
 // recipients are those whom something is for, so that thousands of streams may ask.
 type recipients struct {
-	fact  besedka.Fact // only To is used
-	among map[besedka.ParticipantID]struct{}
+	fact  besedka.Fact                       // only To is used
+	among map[besedka.ParticipantID]struct{} // nil when they are not listed one by one
 }
-
-// manyNamed is how many recipients are looked up and not searched for.
-const manyNamed = 16
 
 func newRecipients(to []besedka.ParticipantID) recipients {
 	r := recipients{fact: besedka.Fact{To: to}}
-	if len(to) >= manyNamed && to[0] != besedka.Members {
+	if r.fact.Lists() {
 		r.among = make(map[besedka.ParticipantID]struct{}, len(to))
 		for _, who := range to {
 			r.among[who] = struct{}{}
@@ -108,15 +104,16 @@ func (r *recipients) have(p besedka.ParticipantID) bool {
 	return there
 }
 
-func (e *entry) visibleTo(p besedka.ParticipantID) bool { return e.to.have(p) }
-
 // newEntry encodes a fact of a feed.
 func newEntry(f *besedka.Fact, room besedka.RoomID) (*entry, error) {
 	data, err := encode(f.Kind, room, f.Seq, f.At, f.Data)
 	if err != nil {
 		return nil, fmt.Errorf("fact %d of %s: %w", f.Seq, f.Topic, err)
 	}
-	e := &entry{seq: f.Seq, to: newRecipients(f.To), data: data, redacts: redacting[f.Kind]}
+	e := &entry{telling: telling{to: newRecipients(f.To), data: data}, seq: f.Seq, redacts: redacting[f.Kind]}
+	if room != "" {
+		e.named = named(f.Data)
+	}
 	switch {
 	case room != "" && f.Kind == kindRoomEnded:
 		e.ends = room

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"besedka"
@@ -23,6 +24,7 @@ type feed struct {
 	topic  besedka.Topic
 	room   besedka.RoomID // "" for an account's topic
 	outbox Outbox
+	veil   Veil // or nil
 
 	// Guarded by Hub.mu.
 	refs  int
@@ -38,7 +40,8 @@ type feed struct {
 	missed  bool          // was woken before it was ready
 	head    int64         // last fact handed out
 	recent  []*entry      // the last facts handed out, without a gap, ending at head
-	streams map[*Stream]struct{}
+	streams map[besedka.ParticipantID][]*Stream
+	count   int // of streams
 	latest  latest
 }
 
@@ -51,10 +54,10 @@ const (
 	runningAgain // woken while running
 )
 
-func newFeed(t besedka.Topic, o Outbox) *feed {
+func newFeed(t besedka.Topic, o Outbox, v Veil) *feed {
 	return &feed{
-		topic: t, room: roomOf(t), outbox: o,
-		reading: make(chan struct{}, 1), streams: make(map[*Stream]struct{}),
+		topic: t, room: roomOf(t), outbox: o, veil: v,
+		reading: make(chan struct{}, 1), streams: make(map[besedka.ParticipantID][]*Stream),
 	}
 }
 
@@ -100,14 +103,24 @@ func (f *feed) unlockReading() { <-f.reading }
 func (f *feed) attach(s *Stream) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.streams[s] = struct{}{}
+	who := s.sub.Participant
+	f.streams[who] = append(f.streams[who], s)
+	f.count++
 	return f.head
 }
 
 func (f *feed) detach(s *Stream) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.streams, s)
+	who := s.sub.Participant
+	i := slices.Index(f.streams[who], s)
+	if i < 0 {
+		return
+	}
+	f.count--
+	if f.streams[who] = slices.Delete(f.streams[who], i, i+1); len(f.streams[who]) == 0 {
+		delete(f.streams, who)
+	}
 }
 
 // pump reads what is new and hands it to all streams. It returns errHeld when
@@ -130,6 +143,9 @@ func (f *feed) pump(ctx context.Context) error {
 		entries, err := f.encode(facts)
 		if err != nil {
 			return err
+		}
+		for _, e := range entries {
+			e.unseen = f.hides(ctx, &e.telling)
 		}
 		if !f.deliver(entries) {
 			return errHeld
@@ -174,8 +190,10 @@ func (f *feed) deliverLocked(entries []*entry) {
 		}
 		if e.seq != f.head+1 {
 			f.recent = nil
-			for s := range f.streams {
-				s.pushReset(f, e.seq-1)
+			for _, streams := range f.streams {
+				for _, s := range streams {
+					s.pushReset(f, e.seq-1)
+				}
 			}
 		}
 		f.head = e.seq
@@ -183,8 +201,29 @@ func (f *feed) deliverLocked(entries []*entry) {
 			f.recent = nil // who comes back reads the outbox, as it is now
 		}
 		f.remember(e)
-		for s := range f.streams {
-			s.pushEntry(f, e)
+		f.readersLocked(&e.to, func(who besedka.ParticipantID, streams []*Stream) {
+			data := e.seenBy(who)
+			for _, s := range streams {
+				s.pushEntry(f, e, data)
+			}
+		})
+	}
+}
+
+// readersLocked gives everybody who listens and whom something is for. What is
+// for a few costs as much in a room of thousands.
+func (f *feed) readersLocked(to *recipients, do func(who besedka.ParticipantID, streams []*Stream)) {
+	if to.among != nil {
+		for who := range to.among {
+			if streams := f.streams[who]; streams != nil {
+				do(who, streams)
+			}
+		}
+		return
+	}
+	for who, streams := range f.streams {
+		if to.have(who) {
+			do(who, streams)
 		}
 	}
 }

@@ -8,6 +8,9 @@
 // What is true only for the moment (who came, who is muted, that the hallway
 // changed) is announced past the outbox, without an id, to those who are there.
 //
+// Whoever is not shown somebody (Veil) is not told of them either, and for everybody
+// else that costs nothing.
+//
 // A stream stands on at most two topics: its account's and one room's. It begins
 // with "hello" and ends by itself after the room's last fact, or when its reader
 // is removed from the room. Who may listen to what is decided by the caller before
@@ -45,7 +48,8 @@ type Config struct {
 	Outbox     Outbox
 	Now        func() time.Time
 	Log        *slog.Logger
-	MaxStreams int // 0 means 20,000
+	Veil       Veil // nil: everybody is shown everybody
+	MaxStreams int  // 0 means 20,000
 }
 
 // ErrBusy says that there are as many event streams as the server takes.
@@ -65,6 +69,7 @@ const (
 // Hub hands facts to event streams.
 type Hub struct {
 	outbox     Outbox
+	veil       Veil
 	now        func() time.Time
 	log        *slog.Logger
 	maxStreams int
@@ -92,7 +97,7 @@ func New(c Config) *Hub {
 		c.MaxStreams = defaultMaxStreams
 	}
 	return &Hub{
-		outbox: c.Outbox, now: c.Now, log: c.Log, maxStreams: c.MaxStreams,
+		outbox: c.Outbox, veil: c.Veil, now: c.Now, log: c.Log, maxStreams: c.MaxStreams,
 		kick: make(chan struct{}, 1), stop: make(chan struct{}),
 		feeds:   make(map[besedka.Topic]*feed),
 		streams: make(map[*Stream]struct{}),
@@ -305,7 +310,7 @@ func (h *Hub) enter(s *Stream) error {
 func (h *Hub) feedLocked(t besedka.Topic) *feed {
 	f := h.feeds[t]
 	if f == nil {
-		f = newFeed(t, h.outbox)
+		f = newFeed(t, h.outbox, h.veil)
 		h.feeds[t] = f
 	}
 	f.refs++

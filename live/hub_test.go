@@ -310,7 +310,7 @@ func TestTwoReadingsAtOnceTellOnce(t *testing.T) {
 
 func TestCommitWhileAFeedBeginsIsNotMissed(t *testing.T) {
 	b := newBench(t)
-	f := newFeed(roomTopic, b.box)
+	f := newFeed(roomTopic, b.box, nil)
 	if err := f.pump(context.Background()); err != nil || f.head != 0 {
 		t.Fatalf("a feed that knows no head was read: %v", err)
 	}

@@ -139,11 +139,17 @@ func (s *Stream) past(ctx context.Context, l *line) (Event, bool, error) {
 	}
 	e := l.page[0]
 	l.page, l.seq = l.page[1:], e.seq
-	if !e.visibleTo(s.sub.Participant) {
+	if !e.to.have(s.sub.Participant) {
 		return Event{}, false, nil
 	}
 	s.over = s.endedBy(e)
-	return Event{ID: s.cursor(), Data: e.data}, true, nil
+	data := e.data
+	if unseen := l.feed.hides(ctx, &e.telling); unseen != nil { // as it is now, not as it was
+		if data = without(data, unseen(s.sub.Participant)); data == nil {
+			return Event{}, false, nil
+		}
+	}
+	return Event{ID: s.cursor(), Data: data}, true, nil
 }
 
 // load makes sure that a line which is behind has a page.
@@ -204,12 +210,12 @@ func (s *Stream) ownRoom() besedka.RoomID {
 
 func (s *Stream) endedBy(e *entry) bool { return e.ends != "" && e.ends == s.sub.Room }
 
-// pushEntry queues a fact of a feed. It is called by the feed, in order.
-func (s *Stream) pushEntry(f *feed, e *entry) {
-	if !e.visibleTo(s.sub.Participant) {
-		return
+// pushEntry queues a fact of a feed that is for this reader, as data, which is nil
+// when they are told nothing of it. It is called by the feed, in order.
+func (s *Stream) pushEntry(f *feed, e *entry, data []byte) {
+	if data != nil {
+		s.push(item{feed: f, seq: e.seq, data: data})
 	}
-	s.push(item{feed: f, seq: e.seq, data: e.data})
 	if s.endedBy(e) {
 		s.finish(ErrEnded)
 	}

@@ -59,63 +59,6 @@ func (s *State) shutOut(a Actor) bool {
 	return false
 }
 
-// unseen says whom the actor is not shown: people who block them.
-func (s *State) unseen(a Actor) func(besedka.AccountID) bool {
-	if a.ties == nil || len(a.ties.blockers) == 0 || s.Role(a.Who).Moderates() {
-		return func(besedka.AccountID) bool { return false }
-	}
-	return func(account besedka.AccountID) bool { return a.ties.blockers[account] }
-}
-
-// veil takes out of a view whom its viewer is not shown, and says whom on stage
-// the viewer blocks.
-func (s *State) veil(v *View, a Actor) {
-	v.Me.BlockedOnStage = []Person{}
-	if !a.isTied() {
-		return
-	}
-	for _, account := range s.onStage() {
-		if a.blocks(account) {
-			v.Me.BlockedOnStage = append(v.Me.BlockedOnStage, Person{ID: account})
-		}
-	}
-	unseen := s.unseen(a)
-	v.Participants = slices.DeleteFunc(v.Participants, func(p Participant) bool {
-		if !unseen(p.Account) {
-			return false
-		}
-		if !p.Role.OnStage() {
-			v.AudienceShown--
-		}
-		return true
-	})
-	for account := range a.ties.blockers {
-		switch role := s.roleOf(account); {
-		case role == "" || s.inOverflow(account) || !unseen(account):
-		case role.OnStage():
-			v.Counts.All, v.Counts.OnStage = v.Counts.All-1, v.Counts.OnStage-1
-		default:
-			v.Counts.All, v.Counts.Audience = v.Counts.All-1, v.Counts.Audience-1
-		}
-	}
-}
-
-// veilCard does so for a card.
-func (s *State) veilCard(card *Card, a Actor) {
-	if !a.isTied() {
-		return
-	}
-	card.BlockedOnStage = slices.ContainsFunc(s.onStage(), a.blocks)
-	unseen := s.unseen(a)
-	card.Faces = slices.DeleteFunc(card.Faces, func(f Face) bool { return unseen(f.Account) })
-	for account := range a.ties.blockers {
-		if role := s.roleOf(account); role != "" && unseen(account) {
-			card.Counts.All--
-			card.Counts.OnStage -= int(bit(role.OnStage()))
-		}
-	}
-}
-
 // blockedByStage counts for everybody who is blocked by people on stage how many
 // of them do so, without one who knows it.
 func (s *Service) blockedByStage(ctx context.Context, c *conversation, but besedka.AccountID) map[besedka.AccountID]int {
@@ -238,6 +181,7 @@ func (s *Service) Blocked(ctx context.Context, by, target besedka.AccountID, blo
 	s.blocks.forget(by, target)
 	s.follows.forget(by)
 	s.follows.forget(target)
+	s.showAnew(ctx, by, target)
 	if !blocked {
 		return
 	}

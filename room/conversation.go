@@ -39,6 +39,7 @@ type conversation struct {
 	reactions reactions
 	faces     atomic.Int64 // when the first changed of those not told, in milliseconds; 0 = none
 
+	veiled veiled
 	places *places
 	warned map[besedka.AccountID]time.Time // of whom others were told, and when; cmd guards it
 }
@@ -205,8 +206,7 @@ func (s *Service) give(c *conversation, e effect) {
 		s.notify(c.id, n)
 	}
 	if e.moved {
-		s.announce.AnnounceLatest(c.id, "participants_changed", "",
-			fields{"counts": e.counts, "refetch_after_ms": e.counts.refetchAfter().Milliseconds()})
+		s.tellCounts(c, e.counts)
 	}
 	if e.card {
 		s.announce.HallwayChanged()
@@ -216,7 +216,7 @@ func (s *Service) give(c *conversation, e effect) {
 // notify announces a notice. Of a microphone only the latest counts.
 func (s *Service) notify(room besedka.RoomID, n notice) {
 	if n.kind == kindMuteChanged {
-		s.announce.AnnounceLatest(room, n.kind, fmt.Sprint(n.data["account"]), n.data)
+		s.announce.AnnounceLatest(room, n.kind, fmt.Sprint(n.data["account"]), n.data, nil)
 		return
 	}
 	s.announce.Announce(room, n.kind, n.data, nil)

@@ -21,6 +21,7 @@
 //	overflow.go  full rooms and who listens besides (D6)
 //	speaker_link.go, ping.go  ways in (D12, F1)
 //	reactions.go, reset.go, hide.go, faces.go  (E15, D13, C3, E14)
+//	block.go, veil.go  who keeps whom out, and who is not shown to whom (K1, K3)
 //	roster.go, search.go  whom of a large audience one is shown (C9)
 //	grants.go    what the media plane may carry, derived from a State
 //	order.go     the order of faces (E2)

@@ -31,9 +31,9 @@ type Announcer interface {
 	Hold(topics []besedka.Topic) (release func())
 	// Announce sends an event that is not kept; to nil is everybody in the room.
 	Announce(room besedka.RoomID, kind string, data any, to []besedka.ParticipantID)
-	// AnnounceLatest sends everybody in the room an event that is not kept and of
-	// which, for each kind and key, only the latest counts: some may be left out.
-	AnnounceLatest(room besedka.RoomID, kind, key string, data any)
+	// AnnounceLatest is Announce of an event of which, for each kind and key, only
+	// the latest counts: some may be left out.
+	AnnounceLatest(room besedka.RoomID, kind, key string, data any, to []besedka.ParticipantID)
 	// HallwayChanged says that the list of rooms looks different to somebody.
 	HallwayChanged()
 	// CloseParticipant ends the participant's event streams of the room, after

@@ -136,7 +136,7 @@ func appendLog(tx *db.Tx, room besedka.RoomID, entries []entry) error {
 // LogEntry is one action as people in the room see it.
 type LogEntry struct {
 	At     time.Time `json:"at"`
-	By     *Person   `json:"by" doc:"Null when nobody decided it, as when the host has gone and another moderator goes on."`
+	By     *Person   `json:"by" doc:"Null when nobody decided it, as when the host has gone and another moderator goes on, and where it was somebody whom I am not shown."`
 	Action string    `json:"action"`
 	Target *Person   `json:"target" doc:"Whom it met: for moderators only, null for others."`
 	Detail string    `json:"detail" doc:"What was set, as a code or as text, where there is something to say."`
@@ -175,10 +175,15 @@ func (s *Service) Log(ctx context.Context, room besedka.RoomID, a Actor, after s
 			return nil, besedka.ErrInvalid.In("after")
 		}
 	}
-	return s.logPage(ctx, room, before, moderates)
+	unseen := func(besedka.AccountID) bool { return false }
+	if !moderates {
+		a = s.tied(ctx, a)
+		unseen = func(account besedka.AccountID) bool { return a.blockedBy(account) }
+	}
+	return s.logPage(ctx, room, before, moderates, unseen)
 }
 
-func (s *Service) logPage(ctx context.Context, room besedka.RoomID, before int64, moderates bool) (*LogPage, error) {
+func (s *Service) logPage(ctx context.Context, room besedka.RoomID, before int64, moderates bool, unseen func(besedka.AccountID) bool) (*LogPage, error) {
 	entries, err := s.rows.log(ctx, room, before, logPage+1)
 	if err != nil {
 		return nil, err
@@ -200,7 +205,7 @@ func (s *Service) logPage(ctx context.Context, room besedka.RoomID, before int64
 	people := s.people.show(ctx, ids)
 	for _, e := range entries {
 		shown := LogEntry{At: e.at, Action: e.action, Detail: e.detail}
-		if e.by != "" {
+		if e.by != "" && !unseen(e.by) {
 			by := people[e.by]
 			shown.By = &by
 		}

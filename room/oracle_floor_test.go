@@ -135,6 +135,9 @@ func (o *oracle) actOnFloor(verb string, by, target besedka.AccountID, arg strin
 	kinds := []Kind{KindClosed, KindSocial, KindOpen}
 	switch verb {
 	case "widen":
+		if arg == "secret" {
+			return "kind_invalid"
+		}
 		if slices.Index(kinds, Kind(arg)) <= slices.Index(kinds, o.kind) {
 			return "only_wider"
 		}
@@ -144,20 +147,24 @@ func (o *oracle) actOnFloor(verb string, by, target besedka.AccountID, arg strin
 	case "keep":
 		f.widenTo = ""
 	case "queue rule":
+		if arg == "loudest" {
+			return "queue_rule_invalid"
+		}
 		f.rule = QueueRule(arg)
 	case "next":
 		n, _ := strconv.Atoi(arg)
 		if n < 1 || n > 10 {
 			return "count_invalid"
 		}
-		for ; n > 0 && len(o.queue) > 0; n-- {
-			o.serve(o.ordered()[0])
-		}
+		return o.next(by, n)
 	case "timer":
-		if !o.on(target) {
+		seconds, _ := strconv.Atoi(arg)
+		switch {
+		case seconds%60 != 0:
+			return "timer_invalid"
+		case !o.on(target):
 			return "not_on_stage"
 		}
-		seconds, _ := strconv.Atoi(arg)
 		f.turn, f.turnOver = target, now.Add(time.Duration(seconds)*time.Second)
 	case "clear timer":
 		f.turn = ""
@@ -166,6 +173,8 @@ func (o *oracle) actOnFloor(verb string, by, target besedka.AccountID, arg strin
 			return "host_only"
 		}
 		switch to := Attribution(arg); {
+		case to == "rumour":
+			return "attribution_invalid"
 		case verb == "withdraw" || to == f.attribution:
 			f.asked, f.agreed = "", nil
 		case to != f.asked:
@@ -186,53 +195,23 @@ func (o *oracle) actOnFloor(verb string, by, target besedka.AccountID, arg strin
 	return ""
 }
 
-// drawOnFloor draws what a command of the floor is given.
-func drawOnFloor(t *rapid.T, verb string) string {
-	switch verb {
-	case "raise":
-		return rapid.SampledFrom([]string{"", "tenants", "owners"}).Draw(t, "group")
-	case "widen":
-		return string(rapid.SampledFrom([]Kind{KindClosed, KindSocial, KindOpen}).Draw(t, "wider"))
-	case "ask":
-		return string(rapid.SampledFrom(Attributions).Draw(t, "attribution"))
-	case "queue rule":
-		return string(rapid.SampledFrom(QueueRules).Draw(t, "rule"))
-	case "next":
-		return rapid.SampledFrom([]string{"1", "2", "10", "0", "11"}).Draw(t, "count")
-	case "timer":
-		return strconv.Itoa(rapid.SampledFrom(Turns).Draw(t, "turn"))
+// next serves n of the queue, but those whom one must be sure to bring up.
+func (o *oracle) next(by besedka.AccountID, n int) string {
+	stage := slices.Clone(o.stage) // whoever comes up now has yet to be asked
+	passed := func(a besedka.AccountID) bool {
+		return !o.sure && slices.ContainsFunc(stage, func(x besedka.AccountID) bool { return x != by && o.blocks(x, a) })
+	}
+	if len(o.queue) > 0 && !slices.ContainsFunc(o.queue, func(a besedka.AccountID) bool { return !passed(a) }) {
+		return "blocked_on_stage"
+	}
+	for ; n > 0; n-- {
+		list := slices.DeleteFunc(o.ordered(), passed)
+		if len(list) == 0 {
+			break
+		}
+		o.serve(list[0])
 	}
 	return ""
-}
-
-func (d *drama) performOnFloor(room besedka.RoomID, a Actor, verb string, target besedka.AccountID, arg string) error {
-	s := d.service
-	switch verb {
-	case "widen":
-		return s.Widen(ctx, room, a, Kind(arg))
-	case "keep":
-		return s.KeepVisibility(ctx, room, a)
-	case "ask":
-		return s.AskAttribution(ctx, room, a, Attribution(arg))
-	case "agree":
-		return s.AgreeAttribution(ctx, room, a)
-	case "refuse":
-		return s.RefuseAttribution(ctx, room, a)
-	case "withdraw":
-		return s.WithdrawAttribution(ctx, room, a)
-	case "queue rule":
-		return s.SetQueueRule(ctx, room, a, QueueRule(arg))
-	case "next":
-		n, _ := strconv.Atoi(arg)
-		_, err := s.BringUpNext(ctx, room, a, n)
-		return err
-	case "timer":
-		seconds, _ := strconv.Atoi(arg)
-		return s.SetTimer(ctx, room, a, target, seconds)
-	case "clear timer":
-		return s.ClearTimer(ctx, room, a)
-	}
-	panic("no such verb: " + verb)
 }
 
 // speak lets somebody on stage be heard, which the next sweep takes over.

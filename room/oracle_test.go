@@ -33,6 +33,9 @@ type oracle struct {
 	empty    time.Time
 	headless time.Time
 	floor    floorOracle
+	beside   besideOracle
+	walls    *map[[2]besedka.AccountID]bool // who blocks whom
+	sure     bool                           // who commands knows who blocks whom
 }
 
 type chair struct {
@@ -48,7 +51,7 @@ func newOracle(id besedka.RoomID, kind Kind, host besedka.AccountID, now time.Ti
 	return &oracle{id: id, kind: kind, host: host, setting: HandsEveryone, floor: floorOracle{attribution: OffRecord, rule: QueueFirstCome}, stage: []besedka.AccountID{host},
 		mods: map[besedka.AccountID]besedka.AccountID{}, invited: map[besedka.AccountID]bool{}, silenced: map[besedka.AccountID]bool{},
 		picked: map[besedka.AccountID]bool{host: true}, removed: map[besedka.ParticipantID]time.Time{},
-		limits: DefaultLimits, ways: waysOracle{reacted: map[besedka.AccountID][]time.Time{}},
+		limits: DefaultLimits, beside: newBeside(), ways: waysOracle{reacted: map[besedka.AccountID][]time.Time{}},
 		seats: map[besedka.ParticipantID]*chair{host.Participant(): {cred: actor(host).Credential, until: now.Add(20 * time.Second)}}}
 }
 
@@ -82,7 +85,7 @@ func (o *oracle) door(a Actor) string {
 	acc := a.Who.Account()
 	followed := slices.ContainsFunc(o.follows[acc], o.moderates)
 	switch {
-	case a.Who.IsGuest() && a.GuestOf != o.id:
+	case a.Who == "", a.Who.IsGuest() && a.GuestOf != o.id, !a.Who.IsGuest() && o.shut(acc):
 		return "not_found"
 	case !a.Who.IsGuest() && o.kind != KindOpen && acc != o.host && !o.here(acc) && !o.picked[acc] && !o.ways.bearing && !(o.kind == KindSocial && followed):
 		return "not_found"
@@ -161,6 +164,7 @@ func (o *oracle) watch(now time.Time) {
 
 func (o *oracle) end() {
 	o.ended = true
+	clear(o.beside.shared)
 	o.seats, o.queue, o.invited = map[besedka.ParticipantID]*chair{}, nil, map[besedka.AccountID]bool{}
 }
 
@@ -199,6 +203,7 @@ func (o *oracle) restart(now time.Time) {
 	}
 	o.empty, o.headless = time.Time{}, time.Time{}
 	o.floor.measured, o.floor.pending = nil, nil
+	o.beside.forget()
 	o.restartWays()
 	o.watch(now)
 }
@@ -274,9 +279,13 @@ func (o *oracle) governs(by, target besedka.AccountID) string {
 }
 
 // act is every command of an account, to be done by somebody whom the door let in.
-func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now time.Time) string {
-	needsSeat := []string{"raise", "lower", "accept", "decline", "mute", "unmute", "role", "hand over", "accept heir", "decline heir", "pick",
-		"ask", "agree", "refuse", "withdraw", "react"}
+func (o *oracle) act(verb string, by besedka.AccountID, whom besedka.ParticipantID, arg string, now time.Time) string {
+	needsSeat := []string{"raise", "lower", "accept", "decline", "mute", "unmute", "role", "move", "hand over", "accept heir", "decline heir", "pick",
+		"ask", "agree", "refuse", "withdraw", "react", "share"}
+	target := whom.Account()
+	if verb == "move" && arg == long {
+		return "note_invalid"
+	}
 	if slices.Contains(needsSeat, verb) {
 		if !o.here(by) {
 			return "not_in_room"
@@ -297,11 +306,17 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 	case "lower all":
 		o.queue = nil
 	case "title":
+		if arg == long {
+			return "title_invalid"
+		}
 		o.title = arg
 	case "hands":
+		if arg == "nobody" {
+			return "hands_invalid"
+		}
 		o.setting = Hands(arg)
-	case "invite":
-		return o.invite(target)
+	case "invite", "ask up":
+		return o.bringUp(by, target, arg == "agreed")
 	case "accept":
 		if o.on(by) {
 			return ""
@@ -326,9 +341,14 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 			o.seats[a.Participant()].muted = o.seats[a.Participant()].muted || a != by
 		}
 	case "silence", "lift", "remove", "undo":
-		return o.power(verb, by, target, now)
+		return o.power(verb, by, whom, arg, now)
 	case "role":
+		if arg == "speaker" && o.moderates(by) && o.unsureOf(by, target) {
+			return "blocked_on_stage"
+		}
 		return o.setRole(by, target, besedka.Role(arg), now)
+	case "move":
+		return o.setRole(by, target, besedka.RoleListener, now)
 	case "hand over":
 		return o.handOver(by, target)
 	case "pick":
@@ -337,6 +357,9 @@ func (o *oracle) act(verb string, by, target besedka.AccountID, arg string, now 
 		o.end()
 	default:
 		if code := o.actOnWays(verb, by, arg, now); code != "" {
+			return code
+		}
+		if code := o.actBeside(verb, by, arg, now); code != "" {
 			return code
 		}
 		return o.actOnFloor(verb, by, target, arg, now)
@@ -348,6 +371,8 @@ func (o *oracle) raise(by besedka.AccountID, group string) string {
 	switch {
 	case o.on(by):
 		return "already_on_stage"
+	case group == long:
+		return "group_invalid"
 	case o.up(by):
 		o.floor.speakFor(by, group)
 	case o.setting == HandsNew && o.floor.airtime(by) >= time.Second, o.setting == HandsOff, o.setting == HandsFollowed && !slices.ContainsFunc(o.follows[by], o.on):
@@ -361,26 +386,33 @@ func (o *oracle) raise(by besedka.AccountID, group string) string {
 	return ""
 }
 
-func (o *oracle) invite(target besedka.AccountID) string {
+// bringUp is inviting somebody; agreed is that they have said yes before.
+func (o *oracle) bringUp(by, target besedka.AccountID, agreed bool) string {
 	switch {
+	case o.unsureOf(by, target):
+		return "blocked_on_stage"
 	case !o.here(target), o.over(target):
 		return "not_in_room"
 	case o.on(target):
 	case o.up(target):
 		o.serve(target)
+	case agreed:
+		o.ascend(target)
 	default:
 		o.invited[target] = true
 	}
 	return ""
 }
 
-func (o *oracle) power(verb string, by, target besedka.AccountID, now time.Time) string {
+func (o *oracle) power(verb string, by besedka.AccountID, whom besedka.ParticipantID, reason string, now time.Time) string {
+	target := whom.Account()
 	if verb == "undo" {
-		at := o.removed[target.Participant()]
+		at := o.removed[whom]
 		if !at.IsZero() && now.Sub(at) > 30*time.Second {
 			return "undo_too_late"
 		}
-		delete(o.removed, target.Participant())
+		delete(o.removed, whom)
+		delete(o.beside.barred, whom)
 		return ""
 	}
 	if code := o.governs(by, target); code != "" {
@@ -389,10 +421,14 @@ func (o *oracle) power(verb string, by, target besedka.AccountID, now time.Time)
 	switch {
 	case verb == "lift":
 		delete(o.silenced, target)
+	case verb == "remove" && reason != "noise":
+		return "reason_invalid"
 	case verb == "remove":
-		if o.removed[target.Participant()].IsZero() {
-			o.removed[target.Participant()] = now
-			o.quit(target.Participant(), now)
+		o.beside.bar(whom)
+		delete(o.beside.shared, target)
+		if o.removed[whom].IsZero() {
+			o.removed[whom] = now
+			o.quit(whom, now)
 		}
 	case !o.here(target) || !o.on(target):
 		return "not_on_stage"
@@ -421,6 +457,8 @@ func (o *oracle) pick(by, target besedka.AccountID) string {
 		return "moderators_only"
 	case !o.removed[target.Participant()].IsZero():
 		return "removed_from_room"
+	case o.blocks(target, by):
+		return ""
 	}
 	o.picked[target] = true
 	return ""
@@ -433,6 +471,8 @@ func (o *oracle) setRole(by, target besedka.AccountID, want besedka.Role, now ti
 		return "moderators_only"
 	case is == "", o.over(target):
 		return "not_in_room"
+	case want == besedka.RoleHost:
+		return "role_invalid"
 	case is == want:
 		return ""
 	case is == besedka.RoleHost && by == target:

@@ -3,7 +3,6 @@ package room
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"besedka"
@@ -97,47 +96,23 @@ func (o *oracle) enterByLink(a Actor, code string, now time.Time) string {
 	if code := o.enter(a, false, now); code != "" || !usable || o.on(acc) {
 		return code
 	}
+	if slices.ContainsFunc(o.stage, func(x besedka.AccountID) bool { return o.blocks(x, acc) }) {
+		return "" // they are in the audience, and the link waits
+	}
 	l.used, o.picked[acc] = acc, true
 	o.seats[a.Who].over = false
 	o.ascend(acc)
 	return ""
 }
 
-// drawWay draws what a command of these needs to be told.
-func (d *drama) drawWay(t *rapid.T, o *oracle, verb string) string {
-	switch verb {
-	case "react":
-		return string(rapid.SampledFrom(Reactions).Draw(t, "reaction"))
-	case "stage reactions":
-		return strconv.FormatBool(rapid.Bool().Draw(t, "on"))
-	case "withdraw link":
-		if len(o.ways.links) > 0 {
-			return rapid.SampledFrom(o.ways.links).Draw(t, "link").id
-		}
+// makeLink makes a speaker link and remembers it.
+func (d *drama) makeLink(a Actor, room besedka.RoomID) error {
+	id, code, until, err := d.service.NewSpeakerLink(ctx, room, a)
+	if err == nil {
+		i := slices.IndexFunc(d.rooms, func(o *oracle) bool { return o.id == room })
+		d.rooms[i].ways.links = append(d.rooms[i].ways.links, &oracleLink{id: id, code: code, until: until})
 	}
-	return "none"
-}
-
-func (d *drama) performOnWays(room besedka.RoomID, a Actor, verb, arg string) (err error, known bool) {
-	s := d.service
-	switch verb {
-	case "react":
-		return s.React(ctx, room, a, Reaction(arg)), true
-	case "stage reactions":
-		return s.SetStageReactions(ctx, room, a, arg == "true"), true
-	case "reset":
-		return s.Reset(ctx, room, a), true
-	case "make link":
-		id, code, until, err := s.NewSpeakerLink(ctx, room, a)
-		if err == nil {
-			i := slices.IndexFunc(d.rooms, func(o *oracle) bool { return o.id == room })
-			d.rooms[i].ways.links = append(d.rooms[i].ways.links, &oracleLink{id: id, code: code, until: until})
-		}
-		return err, true
-	case "withdraw link":
-		return s.WithdrawSpeakerLink(ctx, room, a, arg), true
-	}
-	return nil, false
+	return err
 }
 
 // bear opens a speaker link, be it one of the other room.
@@ -151,8 +126,12 @@ func (d *drama) bear(t *rapid.T) {
 	}
 	code := rapid.SampledFrom(codes[max(0, len(codes)-4):]).Draw(t, "code")
 	d.step(a.Who, "enter")
-	want := o.enterByLink(a, code, d.now())
+	want := d.barred(o, a)
 	if want == "" {
+		want = o.enterByLink(a, code, d.now())
+	}
+	if want == "" {
+		o.beside.cameFrom(a.Who, a.Place)
 		for _, other := range d.rooms {
 			if other != o {
 				other.quit(a.Who, d.now())

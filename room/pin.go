@@ -245,9 +245,12 @@ func (s *Service) Pins(ctx context.Context, room besedka.RoomID, a Actor) ([]Pas
 	for i := range list {
 		ids[i] = list[i].By.ID
 	}
-	people := s.people.show(ctx, ids)
+	people, unseen := s.people.show(ctx, ids), s.unseenIn(ctx, room, a)
 	for i := range list {
-		list[i].By = people[list[i].By.ID]
+		by := list[i].By.ID
+		if list[i].By = (Person{}); !unseen(by) {
+			list[i].By = people[by]
+		}
 	}
 	return list, nil
 }

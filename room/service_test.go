@@ -614,8 +614,8 @@ func dump(s *Service, room besedka.RoomID) string {
 
 // dumpRows is everything that must survive a restart, as text.
 func dumpRows(st *State) string {
-	return fmt.Sprintf("%+v\nstage %v\nvoices %v\nhands %v\ninvited %v\nremovals %v\npicks %v\nagreed %v\nserved %v\nlinks %v\nshares %v\n", st.info, st.stage.rows,
-		st.voices.rows, st.hands.rows, st.invited.rows, st.removals.rows, st.picks.rows, st.agreed.rows, st.served.rows, st.links.rows, st.shares.rows)
+	return fmt.Sprintf("%+v\nstage %v\nvoices %v\nhands %v\ninvited %v\nremovals %v\npicks %v\nagreed %v\nserved %v\nlinks %v\nshares %v\ntext %+v\n", st.info, st.stage.rows,
+		st.voices.rows, st.hands.rows, st.invited.rows, st.removals.rows, st.picks.rows, st.agreed.rows, st.served.rows, st.links.rows, st.shares.rows, st.text)
 }
 
 func TestReadsGoOnWhenNamesAndFollowsCannotBeAsked(t *testing.T) {

@@ -104,7 +104,7 @@ func (s *State) moveToAudience(by, target besedka.AccountID, reason string, now 
 	if reason == "" {
 		s.tell("moved_to_audience", fields{"account": target, "by": by})
 	} else {
-		s.tellOnly(s.everybodyBut(who), "moved_to_audience", fields{"account": target, "by": by})
+		s.tellOnly([]besedka.ParticipantID{besedka.Except(who)}, "moved_to_audience", fields{"account": target, "by": by})
 		s.tellOnly([]besedka.ParticipantID{who}, "moved_to_audience", fields{"account": target, "by": by, "reason": reason})
 	}
 	s.leftStage(target)

@@ -328,18 +328,6 @@ func (s *State) toModerators(also ...besedka.AccountID) []besedka.ParticipantID 
 	return to
 }
 
-// everybodyBut lists who is here, but for one.
-func (s *State) everybodyBut(one besedka.ParticipantID) []besedka.ParticipantID {
-	list := make([]besedka.ParticipantID, 0, len(s.seats.rows))
-	for who := range s.seats.rows {
-		if who != one {
-			list = append(list, who)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
 // tell notes a fact for everyone in the room.
 func (s *State) tell(kind string, data fields) {
 	s.out.facts = append(s.out.facts, fact{kind: kind, data: data})

@@ -56,7 +56,7 @@ func TestReasonOfAMoveToTheAudienceIsForThatPersonOnly(t *testing.T) {
 	sc.refused(sc.MoveToAudience("boris", "anna", "", sc.tick()), ErrModeratorsOnly)
 	sc.must(sc.MoveToAudience("host", "anna", "others wait", sc.tick()))
 	told := sc.told("moved_to_audience")
-	if len(told) != 2 || !slices.Equal(told[0].to, []besedka.ParticipantID{"boris", "host"}) || told[0].data["reason"] != nil ||
+	if len(told) != 2 || !slices.Equal(told[0].to, []besedka.ParticipantID{besedka.Except("anna")}) || told[0].data["reason"] != nil ||
 		!slices.Equal(told[1].to, []besedka.ParticipantID{"anna"}) || told[1].data["reason"] != "others wait" {
 		t.Errorf("told %+v", told)
 	}

@@ -164,6 +164,7 @@ func (s *Service) View(ctx context.Context, room besedka.RoomID, a Actor) (*View
 	v := c.state.view(a, crowd, mine, moment(s.now()))
 	v.Seq = c.seq
 	c.mu.RUnlock()
+	c.veiled.note(a)
 	s.mark(ctx, c, v)
 	s.nameAll(ctx, v)
 	return v, nil
@@ -279,7 +280,9 @@ func (v *View) single() []*Person {
 func (s *Service) nameAll(ctx context.Context, v *View) {
 	var ids []besedka.AccountID
 	for _, p := range v.single() {
-		ids = append(ids, p.ID)
+		if p.ID != "" {
+			ids = append(ids, p.ID)
+		}
 	}
 	for i := range v.Participants {
 		ids = append(ids, v.Participants[i].Account)

@@ -166,8 +166,8 @@ func (b *board) Announce(_ besedka.RoomID, kind string, data any, to []besedka.P
 	}
 }
 
-func (b *board) AnnounceLatest(room besedka.RoomID, kind, _ string, data any) {
-	b.Announce(room, kind, data, nil)
+func (b *board) AnnounceLatest(room besedka.RoomID, kind, _ string, data any, to []besedka.ParticipantID) {
+	b.Announce(room, kind, data, to)
 }
 
 func (b *board) HallwayChanged() {

@@ -1,7 +1,9 @@
 package test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,5 +119,45 @@ func TestABlockBySpeakersKeepsNobodyOut(t *testing.T) {
 	}
 	if a := anna.hears(room); a.status != http.StatusOK {
 		t.Errorf("%s", a)
+	}
+}
+
+// TestTheBlockedAreNotToldOfTheirBlocker: what a speaker does is not in the events
+// of whom she blocks, and their counts agree with what they see.
+func TestTheBlockedAreNotToldOfTheirBlocker(t *testing.T) {
+	w := begin(t)
+	host, anna, boris, clara := w.founder(), w.member(0), w.member(1), w.member(2)
+	room := host.open("open")
+	clara.enter(room)
+	anna.enter(room)
+	boris.enter(room)
+	boris.room(room)
+	events, control := boris.events(room, ""), clara.events(room, "")
+	anna.block(boris)
+	boris.room(room)
+	host.toStage(room, anna)
+	anna.must(http.MethodPut, "/rooms/"+room+"/mute", nil)
+	host.must(http.MethodPut, "/rooms/"+room+"/timer", object{"account": anna.id, "seconds": 60})
+	host.must(http.MethodPut, "/rooms/"+room+"/participants/"+anna.id+"/role", object{"role": "moderator"})
+	anna.must(http.MethodPatch, "/rooms/"+room, object{"title": "By anna"})
+	anna.must(http.MethodPut, "/rooms/"+room+"/participants/"+anna.id+"/role", object{"role": "listener"})
+	host.must(http.MethodPatch, "/rooms/"+room, object{"title": "The end"})
+	titled := func(s *stream, title string) bool {
+		return slices.ContainsFunc(s.all(), func(e event) bool { return e.Data["title"] == title })
+	}
+	named := func(s *stream) (kinds []string, byAnna bool) {
+		within(t, 5*time.Second, "the last title", func() bool { return titled(s, "The end") })
+		for _, e := range s.all() {
+			if strings.Contains(fmt.Sprint(e.Data), anna.id) {
+				kinds = append(kinds, e.Kind)
+			}
+		}
+		return kinds, titled(s, "By anna")
+	}
+	if kinds, told := named(events); kinds != nil || !told {
+		t.Errorf("the blocked is told of her in %v; of the title: %v", kinds, told)
+	}
+	if kinds, _ := named(control); len(kinds) < 4 {
+		t.Errorf("others are told of her in %v only", kinds)
 	}
 }

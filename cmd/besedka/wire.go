@@ -83,7 +83,10 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	}
 	p.accounts = newAccounts(p.db, c.URL, p.photos, log)
 	graph := social.New(p.db)
-	p.live = live.New(live.Config{Outbox: p.db, Now: time.Now, Log: log})
+	p.live = live.New(live.Config{Outbox: p.db, Now: time.Now, Log: log,
+		Veil: func(ctx context.Context, id besedka.RoomID, named []besedka.AccountID) func(besedka.ParticipantID) []besedka.AccountID {
+			return p.rooms.Unseen(ctx, id, named)
+		}})
 	p.db.OnCommit(p.live.Wake)
 	advertise, err := c.advertised()
 	if err != nil {
