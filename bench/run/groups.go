@@ -40,7 +40,7 @@ func groupNames() []string {
 const (
 	joinsPerSecond = 50               // as in the row about the time that a join takes
 	toSettle       = 16 * time.Second // by then a large audience has its long packets
-	soon           = 3 * time.Second
+	soon           = 4 * time.Second
 	never          = -1 // long packets
 	usually        = 50 // listeners from which there are long packets: the default
 )

@@ -16,6 +16,7 @@ import (
 type bench struct {
 	options
 	dir, plain string
+	unsampled  error // why there are no samples
 
 	Machine machine `json:"machine"`
 	Rows    []row   `json:"rows"`
@@ -45,7 +46,8 @@ type measurement struct {
 	Window cpu         `json:"window_cpu_seconds"`
 	Before int         `json:"resident_before_kb"`
 	After  int         `json:"resident_after_kb"`
-	Others float64     `json:"others_cores"` // what the rest of the machine took meanwhile
+	User   float64     `json:"user_share,omitempty"` // of its time, by samples; 0: not measured
+	Others float64     `json:"others_cores"`         // what the rest of the machine took meanwhile
 	Report load.Report `json:"report"`
 }
 
@@ -57,7 +59,7 @@ func (m measurement) perListenerSecond() float64 {
 	return m.Window.total() * 1e6 / m.heard() / max(m.Report.Seconds, 1)
 }
 func (m measurement) perPacket() float64     { return m.Window.total() * 1e6 / m.packets() }
-func (m measurement) userPerPacket() float64 { return m.Window.User * 1e6 / m.packets() }
+func (m measurement) userPerPacket() float64 { return m.User * m.perPacket() }
 func (m measurement) perListenerKB() float64 { return float64(m.After-m.Before) / m.heard() }
 func (m measurement) perJoin() float64       { return m.Joins.total() * 1e3 / m.heard() } // milliseconds
 
@@ -71,6 +73,7 @@ func (b *bench) drive(ctx context.Context, start starter, c load.Config) (measur
 	m := measurement{System: s.name}
 	var began, opened cpu
 	var quiet meter
+	var samples *sampler
 	onPhase := c.OnPhase
 	c.URL, c.Token, c.SpeakerTokens, c.Guests, c.Abandon = s.url, s.token, s.speakers, s.guests, true
 	c.OnPhase = func(p load.Phase) {
@@ -80,6 +83,9 @@ func (b *bench) drive(ctx context.Context, start starter, c load.Config) (measur
 			m.Before, began = residentKB(s.pid()), now
 		case load.ListenersReady:
 			m.Joins = now.minus(began)
+			if c.Speakers > 0 && c.Arrivals == 0 && len(c.Steps) == 0 {
+				samples, b.unsampled = b.startSampler(ctx, s.pid())
+			}
 		case load.WindowOpen:
 			opened, quiet = now, startMeter(s.pid())
 		case load.WindowClosed:
@@ -94,6 +100,9 @@ func (b *bench) drive(ctx context.Context, start starter, c load.Config) (measur
 	}
 	if m.Report.Joins.OK == 0 {
 		return m, fmt.Errorf("%s: nobody could join: %v\n%s", s.name, m.Report.Joins.Why, s.log())
+	}
+	if samples != nil {
+		m.User, b.unsampled = samples.user(ctx)
 	}
 	fmt.Fprintf(os.Stderr, "  %-22s joins: %s; %.1f µs a listener-second", s.name, m.Report.Joins, m.perListenerSecond())
 	if c.Speakers == 0 {

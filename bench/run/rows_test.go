@@ -73,3 +73,12 @@ func TestUnknownGroupIsAnError(t *testing.T) {
 		t.Fatal(all, err)
 	}
 }
+
+func TestUserSpaceIsTheLowerHalf(t *testing.T) {
+	if share, err := userShare([]byte("   7f0012345678 \n ffffffff81000000\n\n 401000\nffff888000000000\n")); err != nil || share != 0.5 {
+		t.Errorf("%v, %v", share, err)
+	}
+	if _, err := userShare([]byte("no such thing\n")); err == nil {
+		t.Error("no samples are a figure")
+	}
+}
