@@ -104,19 +104,24 @@ func weighPNG(file []byte, c image.Config) (float64, int64, int, bool) {
 	return each, 0, orientation, true
 }
 
-// codeTables is what the Huffman tables of a lossless WebP take at most: the
-// decoder lets it have 2600 groups of them.
-const codeTables = 130 << 20
+// What the Huffman tables of a lossless WebP take at most: the decoder lets it have
+// codeGroups of them, and no more than there are tiles of 4 by 4 pixels. Each has
+// five tables of 536 bytes and two nodes of 8 bytes for each of 3136 symbols.
+const (
+	codeGroups = 2600
+	codeGroup  = 5*536 + 2*8*3136
+)
 
 // weighWebP: a lossy picture is decoded to 4:2:0; a lossless one, and an alpha
-// channel, which is one, to four bytes several times over.
-func weighWebP(file []byte, _ image.Config) (float64, int64, int, bool) {
+// channel, which may be one, to four bytes several times over.
+func weighWebP(file []byte, c image.Config) (float64, int64, int, bool) {
 	each, besides, orientation := 2.0, int64(0), 0
-	if string(file[12:16]) != "VP8 " {
-		each, besides = 10, codeTables
-	}
 	for rest := file[12:]; len(rest) >= 8; { // RIFF: type, length, data to an even length
 		size := int64(binary.LittleEndian.Uint32(rest[4:]))
+		if kind := string(rest[:4]); kind == "VP8L" || kind == "ALPH" {
+			tiles := (float64(c.Width) + 3) / 4 * (float64(c.Height) + 3) / 4
+			each, besides = 10, int64(min(tiles, codeGroups)+1)*codeGroup
+		}
 		if size > int64(len(rest)-8) {
 			break
 		}

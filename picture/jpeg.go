@@ -17,8 +17,8 @@ const (
 	markSOI  = 0xd8
 	markEOI  = 0xd9
 	markSOS  = 0xda // begins a scan
-	markAPP0 = 0xe0 // of JFIF
 	markAPP1 = 0xe1 // of Exif
+	markAPPE = 0xee // of Adobe
 	markTEM  = 0x01
 )
 
@@ -32,7 +32,7 @@ type jpegHeader struct {
 	samples     float64 // for each pixel, of all components
 	components  int
 	progressive bool
-	jfif        bool // which is never RGB
+	rgb         bool // as Adobe or the names of the components say
 	scans       int
 	orientation int
 }
@@ -45,7 +45,7 @@ func weighJPEG(file []byte, _ image.Config) (float64, int64, int, bool) {
 	if h.progressive {
 		each += 4 * h.samples
 	}
-	if h.components == 4 || h.components == 3 && !h.jfif {
+	if h.components == 4 || h.components == 3 && h.rgb {
 		each += 4
 	}
 	return each, 0, h.orientation, h.samples > 0 && h.scans <= maxScans
@@ -89,8 +89,8 @@ func (h *jpegHeader) segment(mark byte, data []byte) {
 	switch {
 	case mark == markSOS:
 		h.scans++
-	case mark == markAPP0 && bytes.HasPrefix(data, []byte("JFIF\x00")):
-		h.jfif = true
+	case mark == markAPPE && len(data) >= 12 && bytes.HasPrefix(data, []byte("Adobe")):
+		h.rgb = h.rgb || data[11] == 0 // the transform of its colours (ITU-T T.872 section 6.5.3): none
 	case mark == markAPP1 && bytes.HasPrefix(data, []byte("Exif\x00\x00")) && h.orientation == 0:
 		h.orientation = exifOrientation(data[6:])
 	case mark >= markSOF0 && mark <= markSOF0+15 && mark != markDHT && mark != markJPG && mark != markDAC:
@@ -106,6 +106,9 @@ func (h *jpegHeader) frame(mark byte, data []byte) {
 	}
 	h.progressive = h.progressive || mark == markSOF2
 	h.components = int(data[5])
+	if h.components == 3 && data[6] == 'R' && data[9] == 'G' && data[12] == 'B' {
+		h.rgb = true
+	}
 	var most, all float64
 	for c := range h.components {
 		sampling := data[6+3*c+1]

@@ -6,8 +6,8 @@
 // colour profile or script in the file is left.
 //
 // What a file would cost is reckoned from its header before anything is decoded
-// (format.go), and a process decodes two at a time at most, which together stay
-// below a bound. Only JPEG, PNG, GIF and WebP are taken, known by their content.
+// (format.go): with itself it is less than 64 MiB, and a process decodes two at a
+// time at most. Only JPEG, PNG, GIF and WebP are taken, known by their content.
 package picture
 
 import (
@@ -16,6 +16,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"runtime"
 
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/semaphore"
@@ -35,20 +36,24 @@ const (
 	maxPixels = 40_000_000
 	maxSide   = 12_000
 
-	// memory is what all pictures under way may take, in bytes. atOnce is how many there are.
-	memory = 256 << 20
+	// memory is what one picture may take, in bytes: the file, its pixels, and what is
+	// made of them. atOnce is how many pictures are under way.
+	memory = 60 << 20
 	atOnce = 2
-	// aside is what one needs besides the decoded pixels: for making it smaller and for encoding.
-	aside = 24 << 20
+	// aside is what a picture takes that was made smaller, beside the pixels.
+	aside = 4 << 20
+	// scaling is what it takes to make it smaller still and to encode it, when the
+	// pixels are needed no more.
+	scaling = 28 << 20
 
 	quality = 85 // of the JPEG, of 100
 )
 
 // Maker makes pictures, a bounded number at a time.
-type Maker struct{ memory *semaphore.Weighted }
+type Maker struct{ turns *semaphore.Weighted }
 
 // New makes a Maker. One process should have one.
-func New() *Maker { return &Maker{semaphore.NewWeighted(memory)} }
+func New() *Maker { return &Maker{semaphore.NewWeighted(atOnce)} }
 
 // Square gives the middle of the picture as JPEGs that are at most as wide and
 // high as the sides say, in pixels, and never larger than the picture. It waits for
@@ -60,15 +65,13 @@ func (m *Maker) Square(ctx context.Context, file []byte, sides ...int) ([][]byte
 	if err != nil {
 		return nil, err
 	}
-	cost := about.cost + aside
-	if about.width > maxSide || about.height > maxSide || about.width*about.height > maxPixels || cost > memory {
+	if about.width > maxSide || about.height > maxSide || about.width*about.height > maxPixels || about.cost > memory-aside-int64(len(file)) {
 		return nil, ErrTooLarge
 	}
-	weight := max(cost, memory/atOnce)
-	if err := m.memory.Acquire(ctx, weight); err != nil {
+	if err := m.turns.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	defer m.memory.Release(weight)
+	defer m.turns.Release(1)
 	return square(file, about, sides)
 }
 
@@ -88,7 +91,9 @@ func square(file []byte, about header, sides []int) ([][]byte, error) {
 		largest = max(largest, s)
 	}
 	rough := reduce(img, image.Rectangle{corner, corner.Add(image.Pt(side, side))}, max(1, side/largest))
-	img = nil // the memory may go
+	if img = nil; about.cost > memory-scaling {
+		runtime.GC() // so that scaling takes the place of the pixels
+	}
 	made := make([][]byte, len(sides))
 	for i, s := range sides {
 		small := image.NewRGBA(image.Rect(0, 0, min(s, rough.Rect.Dx()), min(s, rough.Rect.Dy())))

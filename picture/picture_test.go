@@ -12,6 +12,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -282,13 +283,75 @@ func TestBombsAreRefusedBeforeDecoding(t *testing.T) {
 		"a lossless WebP of many megapixels": {lossless(6000, 6000), ErrTooLarge},
 	} {
 		m := New()
-		if !m.memory.TryAcquire(memory) { // what decodes would have to wait
+		if !m.turns.TryAcquire(atOnce) { // what decodes would have to wait
 			t.Fatal("no memory")
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if _, err := m.Square(ctx, tt.file, 64); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
+// deep is a picture of 16 bits a colour, half of it transparent.
+func deep(width, height int) image.Image {
+	img := image.NewNRGBA64(image.Rect(0, 0, width, height))
+	for y := range height / 2 {
+		for x := range width {
+			img.SetNRGBA64(x, y, color.NRGBA64{uint16(x * 99), uint16(y * 99), 7, 0x9999})
+		}
+	}
+	return img
+}
+
+func TestDecodingTakesWhatWasReckonedAndLessThan64MiB(t *testing.T) {
+	gray := image.NewGray(image.Rect(0, 0, 1600, 1200))
+	rgb := jpegOf(t, quarters(1000, 1000))
+	at := bytes.Index(rgb, []byte{0xff, markSOF0})
+	for i, name := range []byte("RGB") {
+		rgb[at+10+3*i] = name
+		sos := bytes.Index(rgb, []byte{0xff, markSOS})
+		rgb[sos+5+2*i] = name
+	}
+	for name, file := range map[string][]byte{
+		"JPEG": jpegOf(t, quarters(1600, 1200)), "gray JPEG": jpegOf(t, gray), "RGB in a JPEG": rgb, "PNG": pngOf(t, quarters(1000, 1000)),
+		"deep PNG": pngOf(t, deep(800, 600)), "gray PNG": pngOf(t, gray), "GIF": gifOf(t, quarters(1000, 1000)),
+		"lossy WebP": webpOf(t, lossyWebP), "lossless WebP": webpOf(t, losslessWebP),
+	} {
+		about, err := look(file)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := about.format.decode(bytes.NewReader(file)); err != nil {
+			t.Fatal(name, err)
+		}
+		runtime.ReadMemStats(&after)
+		const little = 512 << 10 // buffers, and the padding of blocks
+		if took := int64(after.TotalAlloc - before.TotalAlloc); took > about.cost+little {
+			t.Errorf("%s takes %d KiB, reckoned as %d", name, took>>10, about.cost>>10)
+		}
+	}
+	if most := int64(memory); most > 64<<20 || scaling+MaxBytes > memory {
+		t.Errorf("a picture may take %d MiB", most>>20)
+	}
+}
+
+func TestPicturesOfCamerasAreTaken(t *testing.T) {
+	camera := func(width, height uint16) []byte { // 4:2:0, and no JFIF
+		file := []byte{0xff, markSOI, 0xff, markAPP1, 0, 8, 'E', 'x', 'i', 'f', 0, 0, 0xff, markSOF0, 0, 17, 8}
+		file = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(file, height), width)
+		return append(file, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, markSOS, 0, 2)
+	}
+	for _, tt := range []struct {
+		width, height uint16
+		want          bool
+	}{{4032, 3024, true}, {6000, 4000, true}, {7200, 4600, true}, {7200, 5400, false}} {
+		about, err := look(camera(tt.width, tt.height))
+		if fits := about.cost <= memory-aside-MaxBytes; err != nil || fits != tt.want {
+			t.Errorf("%d by %d: %d MiB, error %v", tt.width, tt.height, about.cost>>20, err)
 		}
 	}
 }
@@ -314,18 +377,18 @@ func TestTwoAtATime(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	for range atOnce {
-		if !m.memory.TryAcquire(memory / atOnce) {
+		if !m.turns.TryAcquire(1) {
 			t.Fatal("less than two")
 		}
 	}
 	if _, err := m.Square(ended, file, 8); !errors.Is(err, context.Canceled) {
 		t.Errorf("a third one: %v", err)
 	}
-	m.memory.Release(memory / atOnce)
+	m.turns.Release(1)
 	if _, err := m.Square(context.Background(), file, 8); err != nil {
 		t.Error(err)
 	}
-	if !m.memory.TryAcquire(memory / atOnce) {
+	if !m.turns.TryAcquire(1) {
 		t.Error("what was taken is not given back")
 	}
 }

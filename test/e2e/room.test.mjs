@@ -103,7 +103,9 @@ test('a profile gets a photo and words, which others see', async () => {
   await press(ann, 'Edit profile');
   const choosing = ann.page.waitForEvent('filechooser');
   await press(ann, 'Add a photo', { within: sheet(ann) });
-  await (await choosing).setFiles({ name: 'me.png', mimeType: 'image/png', buffer: png(64) });
+  const refused = ann.page.waitForResponse((answer) => answer.url().endsWith('/me/photo') && answer.status() === 422);
+  await (await choosing).setFiles({ name: 'me.png', mimeType: 'image/png', buffer: png(4000) });
+  await refused; // too large for the server: the browser makes it smaller
   await ann.button('Change the photo').waitFor();
   await sheet(ann).getByLabel('About you').fill('I listen to bridges.');
   await press(ann, 'Save', { within: sheet(ann) });
@@ -147,6 +149,19 @@ test('somebody is pinged into the room, and told by whom', async () => {
   await ann.page.getByRole('heading', { name: title }).waitFor();
   await ann.button('Leave quietly').waitFor(); // the first who comes is on stage
   await host.face('Ann, speaker').waitFor();
+});
+
+test('a room is shared in the hallways of followers, with words, and taken back', async () => {
+  await bob.open('/');
+  await bob.page.getByRole('link', { name: `Join ${title}` }).waitFor();
+  await menu(host, 'Share the room');
+  await sheet(host).getByRole('textbox', { name: 'Share in the hallway' }).fill('Come and hear them');
+  await press(host, 'Share with my followers', { within: sheet(host) });
+  await sheet(host).getByText('Shared in the hallway').waitFor();
+  await bob.page.getByRole('listitem').filter({ hasText: 'Host shares: Come and hear them' }).first().waitFor();
+  await press(host, 'Take it back', { within: sheet(host) });
+  await bob.page.getByText('Come and hear them').waitFor({ state: 'detached' });
+  await closeSheet(host);
 });
 
 test('a room is hidden from the hallway, and shown again by undoing it', async () => {

@@ -7,8 +7,7 @@ export const people = {
   photo_change: 'Change the photo',
   photo_remove: 'Remove the photo',
   photo_sending: 'Sending…',
-  photo_hint: 'JPEG, PNG, WebP or GIF, up to 8 MB. Where and with what it was taken is removed.',
-  photo_too_heavy: 'This file is larger than 8 MB.',
+  photo_hint: 'JPEG, PNG, WebP or GIF. Where and with what it was taken is removed.',
   name_once: 'Your name can be changed once.',
   name_fixed: 'Your name was changed already.',
   bio: 'About you',
@@ -38,7 +37,7 @@ export const people = {
   blocks_none: 'You have blocked nobody.',
 
   problem_photo_invalid: 'This is not a picture that can be used. Take a JPEG, PNG, WebP or GIF.',
-  problem_photo_too_large: 'This picture is too large. Take one of at most 40 megapixels and 12,000 pixels a side.',
+  problem_photo_too_large: 'This picture is too large. Take a smaller one.',
   problem_photos_busy: 'Many photos are being sent right now. Try again in a moment.',
   problem_bio_invalid: 'The text about you has at most 2,000 characters, without control characters.',
   problem_links_invalid: 'There are at most 5 links. Each begins with http:// or https:// and has at most 200 characters, its name at most 40.',
