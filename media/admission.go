@@ -1,7 +1,6 @@
 package media
 
 import (
-	"runtime"
 	"sync"
 	"time"
 
@@ -112,7 +111,7 @@ func (s *Server) watchLoad() {
 		}
 		_, _, begin := s.underWay.state()
 		_, _, compute := s.computing.state()
-		s.admission.observe(s.cfg.Now(), s.cfg.CPU(), runtime.GOMAXPROCS(0), max(begin, compute))
+		s.admission.observe(s.cfg.Now(), s.cfg.CPU(), s.cfg.Cores, max(begin, compute))
 	}
 }
 

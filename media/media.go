@@ -95,6 +95,8 @@ type Config struct {
 	OnSession func(Event)
 	// MaxSessions bounds the sessions of the server; 0 means 20,000.
 	MaxSessions int
+	// Cores is how many cores the process may use; 0 means as many as Go uses.
+	Cores int
 	// Sockets is how many UDP sockets share the port; 0 means one for each core.
 	Sockets int
 	// Calm is told true when a crowd has joined and nobody has for a while, and false when

@@ -71,12 +71,18 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Calm == nil {
 		cfg.Calm = func(bool) {}
 	}
+	if cfg.Cores <= 0 {
+		cfg.Cores = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Sockets <= 0 {
+		cfg.Sockets = cfg.Cores
+	}
 	if cfg.MaxSessions <= 0 {
 		cfg.MaxSessions = defaultSessions
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log, tables: newTables(),
-		underWay: newTurns(handshakesAtOnce, cfg.Now), computing: newTurns(runtime.GOMAXPROCS(0), cfg.Now),
+		underWay: newTurns(handshakesAtOnce, cfg.Now), computing: newTurns(cfg.Cores, cfg.Now),
 		flusher: fanout.NewFlusher(cfg.Now), air: newAir(),
 		streams: streamSet{all: make(map[*stream]struct{}), byAddr: make(map[netip.Addr]int)},
 	}

@@ -45,14 +45,14 @@ type session struct {
 	media                   format
 	first                   bool // goes before others when handshakes wait
 
-	mu        sync.Mutex
-	state     state
-	path      path      // where the peer is
-	checked   time.Time // the last fresh check on path: consent
-	heard     time.Time // the last authentic packet on path
-	recent    [recentChecks]uint64
-	recentAt  uint
-	probes    []probe
+	mu       sync.Mutex
+	state    state
+	path     path      // where the peer is
+	checked  time.Time // the last fresh check on path: consent
+	heard    time.Time // the last authentic packet on path
+	recent   [recentChecks]uint64
+	recentAt uint
+	probes   []probe
 
 	pipe     *pipe    // while shaking
 	rival    *pipe    // a second handshake beside it, or nil

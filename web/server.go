@@ -67,6 +67,7 @@ type Deps struct {
 	// TrustedProxies are the peers whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
 
+	Cores  int // that the process may use; 0: as many as Go uses
 	Now    func() time.Time
 	Random io.Reader // nil means crypto/rand
 	Log    *slog.Logger
@@ -102,10 +103,13 @@ func New(d Deps) *Server {
 	if d.Random == nil {
 		d.Random = rand.Reader
 	}
+	if d.Cores <= 0 {
+		d.Cores = runtime.GOMAXPROCS(0)
+	}
 	s := &Server{
 		probes: probes{all: make(map[besedka.CredentialID]probe)}, tickets: newTickets(),
 		uploads: make(chan struct{}, uploadsAtOnce),
-		joins:   make(chan struct{}, joinsAtOnce*runtime.GOMAXPROCS(0)),
+		joins:   make(chan struct{}, joinsAtOnce*d.Cores),
 		Deps:    d, log: d.Log, mux: http.NewServeMux(), access: make(map[string]access),
 		limits: newLimits(d.Now), cards: newCards(), csrf: http.NewCrossOriginProtection(), csp: clientPolicy,
 	}

@@ -88,11 +88,12 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 			return p.rooms.Unseen(ctx, id, named)
 		}})
 	p.db.OnCommit(p.live.Wake)
+	cores := spareThread()
 	advertise, err := c.advertised()
 	if err != nil {
 		return nil, fmt.Errorf("addresses to advertise: %w", err)
 	}
-	p.media, err = media.Listen(media.Config{Listen: c.Media, CPU: processorTime, Advertise: advertise, Now: time.Now, Random: rand.Reader, Log: log,
+	p.media, err = media.Listen(media.Config{Listen: c.Media, CPU: processorTime, Cores: cores, Advertise: advertise, Now: time.Now, Random: rand.Reader, Log: log,
 		OnSession: p.session, Calm: tidy, Framing: fanout.Policy{Audience: c.LongPackets}})
 	if err != nil {
 		return nil, fmt.Errorf("media on %s: %w", c.Media, err)
@@ -117,8 +118,8 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 		return nil, err
 	}
 	deps := web.Deps{Accounts: p.accounts, Social: graph, Rooms: p.rooms, Media: p.media, Live: p.live, Chat: p.chat, Ask: p.ask, Outbound: p.outbound,
-		Ping: p.db.Check,
-		URL:  public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log}
+		Ping: p.db.Check, Cores: cores,
+		URL: public, Name: "Besedka", Version: version, Guests: !c.NoGuests, TrustedProxies: c.TrustedProxy, Now: time.Now, Log: log}
 	if p.turn != nil {
 		deps.Relay, deps.RelayURLs = p.turn, c.urls(public, p.turnPlain)
 	}
