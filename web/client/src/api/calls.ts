@@ -47,6 +47,7 @@ export function roomCalls(client: Client, room: string) {
     view: () => client.call<RoomView>('GET', at),
     enter: (way: { overflow?: true; speaker_link?: string } = {}) => client.call<RoomView>('PUT', `${at}/seat`, way),
     leave: () => client.call<void>('DELETE', `${at}/seat`),
+    openStream: () => client.call<{ url: string }>('POST', `${at}/stream`).then((answer) => answer.url),
     end: () => client.call<void>('DELETE', at),
     setTitle: (title: string) => client.call<RoomView>('PATCH', at, { title }),
     setHands: (hands: HandsSetting) => client.call<RoomView>('PATCH', at, { hands }),

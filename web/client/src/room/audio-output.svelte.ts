@@ -28,6 +28,8 @@ export class AudioOutput {
   /** The browser wants a tap before it plays. */
   needsTap = $state(false)
   private elements: HTMLAudioElement[] = []
+  /** For the steady stream; it plays a file, where the others play tracks. */
+  private plain: HTMLAudioElement | null = null
   private desk: Desk | null = null
   private speaker = ''
 
@@ -70,9 +72,24 @@ export class AudioOutput {
   /** Sounds from another device; empty for the system's choice. False if the browser cannot. */
   async choose(speaker: string): Promise<boolean> {
     this.speaker = speaker
-    const sinks = [...this.elements, ...(this.desk ? [this.desk.context] : [])]
+    const sinks = [...this.elements, ...(this.plain ? [this.plain] : []), ...(this.desk ? [this.desk.context] : [])]
     const all = await Promise.all(sinks.map((sink) => sendTo(sink, speaker)))
     return all.every(Boolean)
+  }
+
+  /** The element that plays the steady stream. */
+  steady(): HTMLAudioElement {
+    if (!this.plain) {
+      this.plain = new Audio()
+      if (this.speaker) void sendTo(this.plain, this.speaker)
+    }
+    return this.plain
+  }
+
+  /** Whether the browser holds back what is to sound: the phone was locked, or a call came. */
+  isHeldBack(): boolean {
+    const isDeskHeld = this.desk !== null && this.desk.context.state !== 'running'
+    return isDeskHeld || this.elements.some((element) => element.srcObject !== null && element.paused)
   }
 
   private make(): void {

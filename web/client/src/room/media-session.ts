@@ -7,7 +7,7 @@ export interface MediaCommands {
   toggleMute(): void
 }
 
-const actions = ['stop', 'hangup', 'togglemicrophone'] as const
+type Action = 'stop' | 'hangup' | 'togglemicrophone' | 'play' | 'pause'
 
 export function showMediaSession(title: string, host: Person, commands: MediaCommands): void {
   if (!('mediaSession' in navigator)) return
@@ -20,13 +20,18 @@ export function clearMediaSession(): void {
   if (!('mediaSession' in navigator)) return
   navigator.mediaSession.metadata = null
   navigator.mediaSession.playbackState = 'none'
-  handle({ stop: null, hangup: null, togglemicrophone: null })
+  handle({ stop: null, hangup: null, togglemicrophone: null, play: null, pause: null })
 }
 
-function handle(handlers: Record<(typeof actions)[number], (() => void) | null>): void {
-  for (const action of actions) {
+/** What the keys that play and pause do while the steady stream is on; null when it is not. */
+export function steerPlayback(commands: { play(): void; pause(): void } | null): void {
+  if ('mediaSession' in navigator) handle({ play: commands?.play ?? null, pause: commands?.pause ?? null })
+}
+
+function handle(handlers: Partial<Record<Action, (() => void) | null>>): void {
+  for (const [action, handler] of Object.entries(handlers)) {
     try {
-      navigator.mediaSession.setActionHandler(action as MediaSessionAction, handlers[action])
+      navigator.mediaSession.setActionHandler(action as MediaSessionAction, handler)
     } catch {
       // a browser that does not know the action refuses its name
     }

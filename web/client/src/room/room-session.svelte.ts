@@ -2,6 +2,7 @@
  * Being in a room: the seat, the sound both ways, and the state, together. It lives beside the pages, so the room plays on while the person browses.
  * Everything a person can do in a room is a method here; what goes wrong is said in a toast.
  */
+import { untrack } from 'svelte'
 import { roomCalls, type RoomCalls } from '../api/calls'
 import { type Client, Problem, refusedWith } from '../api/client'
 import type { LiveEvent, Participant, Reaction, RemovalReason, RoomView } from '../api/types'
@@ -13,12 +14,14 @@ import type { SoundSettings } from '../sound-settings.svelte'
 import { LineWatch } from './line-watch.svelte'
 import { Beside, type BesideTab } from './beside.svelte'
 import { Listening } from './listening.svelte'
-import { clearMediaSession, showMediaSession } from './media-session'
+import { HiddenWatch } from './hidden-watch'
+import { clearMediaSession, showMediaSession, steerPlayback } from './media-session'
 import { Mixer } from './mixer'
 import { type Floating, Reactions } from './reactions'
 import { RoomState } from './room-state.svelte'
 import { Speaking } from './speaking.svelte'
 import type { Spare } from './spare'
+import { canListenSteadily, Steady } from './steady.svelte'
 import { tell } from './tell'
 import { Voices } from './voices'
 
@@ -30,6 +33,7 @@ export type Sheet =
   | 'hand' | 'hands' | 'hand-over' | 'help' | 'menu' | 'invite' | 'title' | 'end' | 'settings' | 'log' | 'share' | 'people' | 'speaker-links' | 'suggested' | 'sound' | 'pin' | 'beside'
 
 const undoTime = 30_000
+const offerTime = 15_000
 const handKnown = 'besedka.hand-known'
 
 export interface SessionOptions {
@@ -71,6 +75,8 @@ export class RoomSession {
   sums = $state.raw<[Reaction, number][]>([])
   removalReason = $state<string | null>(null)
   readonly listening: Listening
+  /** In place of listening: for phones that silence it when they are locked. */
+  readonly steady: Steady
   readonly speaking: Speaking
   readonly voices: Voices
   readonly line: LineWatch
@@ -80,7 +86,7 @@ export class RoomSession {
   readonly calls: RoomCalls
   readonly room: string
   readonly self: string
-  isReconnecting = $derived.by(() => this.phase === 'in' && (this.isStreamLost || this.listening.state === 'lost' || this.speaking.link === 'lost'))
+  isReconnecting = $derived.by(() => this.phase === 'in' && (this.isStreamLost || this.listening.state === 'lost' || this.steady.state === 'broken' || this.speaking.link === 'lost'))
   /** As far as this client can tell; the server decides. */
   mayRaiseHand = $derived.by(() => {
     const view = this.state?.view
@@ -90,6 +96,8 @@ export class RoomSession {
   /** Just come on stage and not heard yet: the big hint is due. */
   isHinting = $derived.by(() => this.isFresh && this.state?.isOnStage === true && this.speaking.isMuted && !this.speaking.isStarting && !this.speaking.trouble && !this.state.view.me.silenced)
   private wasReconnecting = false
+  private readonly hidden: HiddenWatch
+  private wasOffered = false
   private readonly reactions = new Reactions((floating, sums) => {
     this.floating = floating
     this.sums = sums
@@ -100,7 +108,15 @@ export class RoomSession {
     this.room = room
     this.self = options.self
     this.calls = roomCalls(client, room)
-    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => void this.speaking.verify(), () => options.sound.isSaving, options.spare)
+    this.listening = new Listening(client, room, options.output, () => this.mayReturn(), (problem) => this.refused(problem), () => this.lost(), () => options.sound.isSaving, options.spare)
+    this.steady = new Steady({
+      element: () => options.output.steady(),
+      address: () => this.calls.openStream(),
+      mayReturn: () => this.mayReturn(),
+      playing: () => this.listening.stop(),
+      refused: (problem) => this.refused(problem),
+    })
+    this.hidden = new HiddenWatch(() => options.output.isHeldBack(), () => this.offerSteady())
     this.speaking = new Speaking({
       client,
       room,
@@ -154,6 +170,9 @@ export class RoomSession {
     $effect.root(() => {
       this.state = this.stateOf(view) // apart from the page that is open now: the room outlives it
       $effect(() => this.listening.place(this.state?.isOnStage === true))
+      $effect(() => {
+        if (this.state?.isOnStage) untrack(() => this.listenSteadily(false)) // who speaks must hear what is said now
+      })
       $effect(() => this.listening.expect(this.state?.circles.stage.some((person) => person.account !== this.self && !person.muted && person.connected) === true))
     })
     this.phase = 'in'
@@ -161,8 +180,29 @@ export class RoomSession {
     this.voices.start()
     this.mixer.start()
     this.line.start()
+    this.hidden.start()
     this.options.watch()
     showMediaSession(this.title, view.host, { leave: () => void this.leave(), toggleMute: () => this.toggleMute() })
+  }
+
+  /** Listens by the steady stream, or live again. Call within a tap. */
+  listenSteadily(isSteady: boolean): void {
+    if (this.phase !== 'in' || isSteady === this.steady.isOn) return
+    if (isSteady) {
+      if (this.state?.isOnStage || !canListenSteadily()) return
+      this.steady.start()
+      steerPlayback({ play: () => this.steady.resume(), pause: () => this.steady.pause() })
+    } else {
+      this.steady.stop()
+      steerPlayback(null)
+      this.listening.start()
+    }
+  }
+
+  /** Makes the way down anew, whichever it is. */
+  soundAnew(): void {
+    this.steady.remake()
+    this.listening.remake()
   }
 
   /** Leaves quietly: the sound stops now, the server is told behind. */
@@ -211,6 +251,7 @@ export class RoomSession {
   /** The server is about to end, and another takes its place: the sound may play on until it stops, and comes back after that time. */
   serverStopping(retryTime: number): void {
     this.listening.stayAway(retryTime)
+    this.steady.stayAway(retryTime)
     this.speaking.stayAway(retryTime)
   }
 
@@ -399,11 +440,23 @@ export class RoomSession {
   async reportSilence(account: string): Promise<void> {
     const before = await this.listening.connection?.getStats().catch(() => null)
     this.sound.setVolume(account, 1)
-    this.listening.remake()
+    this.soundAnew()
     const stats: unknown[] = []
     before?.forEach((one: { type: string }) => ['inbound-rtp', 'candidate-pair', 'transport'].includes(one.type) && stats.push(one))
     await this.attempt(() => this.calls.reportSilence(account, stats.slice(0, 12)))
     this.options.notices.show(t('not_heard_done'))
+  }
+
+  private lost(): void {
+    this.hidden.lost()
+    void this.speaking.verify()
+  }
+
+  /** The sound was cut while the phone was locked: offers what goes on playing then, once. */
+  private offerSteady(): void {
+    if (this.wasOffered || this.steady.isOn || this.state?.isOnStage || !canListenSteadily()) return
+    this.wasOffered = true
+    this.options.notices.show(t('steady_offer'), { forMilliseconds: offerTime, action: { label: t('steady_short'), run: () => this.listenSteadily(true) } })
   }
 
   private saveByItself(): void {
@@ -496,6 +549,8 @@ export class RoomSession {
     this.phase = phase
     this.speaking.stop()
     this.listening.stop()
+    this.steady.stop()
+    this.hidden.stop()
     this.voices.stop()
     this.mixer.stop()
     this.line.stop()
