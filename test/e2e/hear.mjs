@@ -2,10 +2,17 @@
 import assert from 'node:assert/strict';
 import { readWav } from './hosts.mjs';
 
-/** Runs in every page before its scripts: keeps the peer connections so that the test can listen. */
+/** Runs in every page before its scripts: keeps the peer connections and audio elements so that the test can listen. */
 export function keepConnections() {
   const Native = window.RTCPeerConnection;
-  window.heard = { connections: [] };
+  const NativeAudio = window.Audio;
+  window.heard = { connections: [], elements: [] };
+  window.Audio = class extends NativeAudio {
+    constructor(...args) {
+      super(...args);
+      window.heard.elements.push(this);
+    }
+  };
   window.RTCPeerConnection = class extends Native {
     constructor(...args) {
       super(...args);
@@ -14,7 +21,7 @@ export function keepConnections() {
   };
 }
 
-/** Records `seconds` of everything the page's live connections receive, mixed, as mono samples at 48 kHz. */
+/** Records `seconds` of everything the page's live connections receive and its elements play from files, mixed, as mono samples at 48 kHz. */
 async function record(page, seconds) {
   const packed = await page.evaluate(async (seconds) => {
     const context = new AudioContext({ sampleRate: 48000 });
@@ -27,6 +34,9 @@ async function record(page, seconds) {
           context.createMediaStreamSource(new MediaStream([receiver.track])).connect(mix);
         }
       }
+    }
+    for (const element of window.heard.elements) {
+      if (element.src && !element.paused) context.createMediaStreamSource(element.captureStream()).connect(mix);
     }
     const recorder = new MediaRecorder(mix.stream, { mimeType: 'audio/webm;codecs=opus', audioBitsPerSecond: 128000 });
     const parts = [];
