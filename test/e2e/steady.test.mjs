@@ -85,6 +85,18 @@ test('who chooses the steady stream hears what is said, in one element and witho
   assert.ok(room.participants.find((one) => one.name === 'Listener')?.connected, 'who hears stands in the roster');
 });
 
+test('who comes later begins in the middle, with what is said now', async () => {
+  await second.page.evaluate(async () => {
+    const answer = await fetch(`/api/v1${location.pathname}/stream`, { method: 'POST' });
+    const element = new Audio((await answer.json()).url);
+    element.muted = true; // the room sounds beside it
+    await element.play();
+  });
+  await plays(second, 3);
+  await plays(listener, 3);
+  await second.page.evaluate(() => window.heard.elements.forEach((one) => one.src && one.pause()));
+});
+
 test('the steady stream comes back by itself when the server was away', async () => {
   const before = await plays(listener, 0);
   await server.kill();
