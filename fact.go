@@ -39,6 +39,19 @@ func Except(p ParticipantID) ParticipantID { return except + p }
 
 const except = "!"
 
+// maxExcept bounds whom one fact leaves out.
+const maxExcept = 900
+
+// MembersBut is Fact.To for Members without some accounts: at most the first 900
+// of them are spared the fact, and what is read later must spare all.
+func MembersBut(accounts []AccountID) []ParticipantID {
+	to := []ParticipantID{Members}
+	for _, a := range accounts[:min(len(accounts), maxExcept)] {
+		to = append(to, Except(a.Participant()))
+	}
+	return to
+}
+
 // Lists says whether To lists everybody who may see the fact, one by one.
 func (f *Fact) Lists() bool {
 	return f.To != nil && (len(f.To) == 0 || f.To[0] != Members && !strings.HasPrefix(string(f.To[0]), except))

@@ -1,6 +1,7 @@
 package besedka_test
 
 import (
+	"fmt"
 	"testing"
 
 	"besedka"
@@ -25,5 +26,21 @@ func TestFactsAreSeenByThoseTheyAreFor(t *testing.T) {
 		if f.VisibleTo(anna) != c.anna || f.VisibleTo(boris) != c.boris || f.VisibleTo(guest) != c.guest {
 			t.Errorf("%s: %v %v %v", c.name, f.VisibleTo(anna), f.VisibleTo(boris), f.VisibleTo(guest))
 		}
+	}
+}
+
+func TestMembersButSparesTheFirst900(t *testing.T) {
+	blockers := make([]besedka.AccountID, 901)
+	for i := range blockers {
+		blockers[i] = besedka.AccountID(fmt.Sprint("b", i))
+	}
+	f := besedka.Fact{To: besedka.MembersBut(blockers)}
+	for who, want := range map[besedka.ParticipantID]bool{"anna": true, "b0": false, "b899": false, "b900": true, "guest-1": false} {
+		if got := f.VisibleTo(who); got != want {
+			t.Errorf("told to %s: %v", who, got)
+		}
+	}
+	if nobody := (besedka.Fact{To: besedka.MembersBut(nil)}); !nobody.VisibleTo("b0") || nobody.VisibleTo("guest-1") {
+		t.Error("without blockers it is for members")
 	}
 }

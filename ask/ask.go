@@ -114,9 +114,6 @@ type Service struct {
 // New makes the service. Somebody has to call Run.
 func New(d Deps) *Service { return &Service{Deps: d, rooms: map[besedka.RoomID]*news{}} }
 
-// maxExcept bounds the blockers who are spared a question by its fact; reading spares all.
-const maxExcept = 900
-
 // members is who may see what everybody in a room with an account may.
 var members = []besedka.ParticipantID{besedka.Members}
 

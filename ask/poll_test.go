@@ -52,14 +52,14 @@ func TestPollIsCountedAndClosed(t *testing.T) {
 		if err != nil || again.Voters != 4 || !again.ClosedAt.Equal(*closed.ClosedAt) {
 			t.Errorf("closed again %+v %v", again, err)
 		}
-		wantCode(t, "a vote too late", vote("vera", 0), ErrPollClosed)
+		dbtest.WantCode(t, "a vote too late", vote("vera", 0), ErrPollClosed)
 		w.tick()
 		if len(w.announced) != 1 {
 			t.Errorf("told after the end: %v", w.announced)
 		}
-		want(t, "the facts", kinds(w.facts(besedka.RoomTopic(room), "anna")), "poll_opened", "poll_closed")
-		want(t, "a guest's facts", kinds(w.facts(besedka.RoomTopic(room), "guest-1")))
-		want(t, "the log", w.log, "host poll_opened  Tea or coffee?", "mod poll_closed  Tea or coffee?")
+		dbtest.Want(t, "the facts", kinds(w.facts(besedka.RoomTopic(room), "anna")), "poll_opened", "poll_closed")
+		dbtest.Want(t, "a guest's facts", kinds(w.facts(besedka.RoomTopic(room), "guest-1")))
+		dbtest.Want(t, "the log", w.log, "host poll_opened  Tea or coffee?", "mod poll_closed  Tea or coffee?")
 	})
 }
 
@@ -112,26 +112,26 @@ func TestPollsOfTheWrongKindAreRefused(t *testing.T) {
 			"a long option":  {"Which?", []string{"a", strings.Repeat("я", MaxOption+1)}},
 		} {
 			_, err := w.OpenPoll(ctx, room, "host", c.question, c.options)
-			wantCode(t, name, err, ErrPoll)
+			dbtest.WantCode(t, name, err, ErrPoll)
 		}
 		for _, account := range []besedka.AccountID{"anna", "boris", "dina"} {
 			_, err := w.OpenPoll(ctx, room, account, "Which?", []string{"a", "b"})
-			wantCode(t, string(account), err, besedka.ErrModeratorsOnly)
+			dbtest.WantCode(t, string(account), err, besedka.ErrModeratorsOnly)
 		}
 		p := w.poll("Which?", "a", "b")
 		for _, option := range []int{-1, 2, 1 << 40} {
-			wantCode(t, fmt.Sprint("option ", option), w.VotePoll(ctx, room, "boris", p.ID, option), ErrPoll)
+			dbtest.WantCode(t, fmt.Sprint("option ", option), w.VotePoll(ctx, room, "boris", p.ID, option), ErrPoll)
 		}
-		wantCode(t, "a vote from outside", w.VotePoll(ctx, room, "dina", p.ID, 0), errAbsent)
-		wantCode(t, "a vote in another room", w.VotePoll(ctx, "r2", "boris", p.ID, 0), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a vote from outside", w.VotePoll(ctx, room, "dina", p.ID, 0), errAbsent)
+		dbtest.WantCode(t, "a vote in another room", w.VotePoll(ctx, "r2", "boris", p.ID, 0), besedka.ErrNotFound)
 		_, err := w.ClosePoll(ctx, room, "anna", p.ID)
-		wantCode(t, "closed by a speaker", err, besedka.ErrModeratorsOnly)
+		dbtest.WantCode(t, "closed by a speaker", err, besedka.ErrModeratorsOnly)
 		_, err = w.ClosePoll(ctx, room, "host", "nothing")
-		wantCode(t, "closing nothing", err, besedka.ErrNotFound)
+		dbtest.WantCode(t, "closing nothing", err, besedka.ErrNotFound)
 		w.house.ended = true
-		wantCode(t, "a vote after the end", w.VotePoll(ctx, room, "boris", p.ID, 0), errGone)
+		dbtest.WantCode(t, "a vote after the end", w.VotePoll(ctx, room, "boris", p.ID, 0), errGone)
 		_, err = w.Polls(ctx, room, "boris")
-		wantCode(t, "reading after the end", err, errGone)
+		dbtest.WantCode(t, "reading after the end", err, errGone)
 	})
 }
 
@@ -149,7 +149,7 @@ func TestPollsAreBounded(t *testing.T) {
 		})
 		w.must(err)
 		_, err = w.OpenPoll(ctx, room, "host", "One more?", []string{"a", "b"})
-		wantCode(t, "one more", err, ErrTooManyPolls)
+		dbtest.WantCode(t, "one more", err, ErrTooManyPolls)
 		if list, err := w.Polls(ctx, room, "boris"); err != nil || len(list) != MaxPolls {
 			t.Errorf("%d are listed: %v", len(list), err)
 		}

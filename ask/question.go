@@ -99,12 +99,7 @@ func (s *Service) Ask(ctx context.Context, room besedka.RoomID, account besedka.
 // butBlockers is everybody who has not blocked the account.
 func (s *Service) butBlockers(ctx context.Context, account besedka.AccountID) ([]besedka.ParticipantID, error) {
 	_, all, err := s.BlocksOf(ctx, []besedka.AccountID{account})
-	blockers := all[account]
-	to := slices.Clone(members)
-	for _, b := range blockers[:min(len(blockers), maxExcept)] {
-		to = append(to, besedka.Except(b.Participant()))
-	}
-	return to, err
+	return besedka.MembersBut(all[account]), err
 }
 
 func ask(tx *db.Tx, room besedka.RoomID, account besedka.AccountID, q Question, to []besedka.ParticipantID) error {

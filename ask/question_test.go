@@ -18,7 +18,7 @@ func TestQuestionsStandInTheOrderOfTheirVotes(t *testing.T) {
 		w.must(w.Vote(ctx, room, "boris", milk.ID, true), w.Vote(ctx, room, "vera", milk.ID, true), w.Vote(ctx, room, "vera", milk.ID, true),
 			w.Vote(ctx, room, "boris", sugar.ID, true), w.Vote(ctx, room, "anna", sugar.ID, true), w.Vote(ctx, room, "anna", sugar.ID, false),
 			w.Vote(ctx, room, "anna", sugar.ID, false))
-		want(t, "the order", w.texts("dina"), "milk?", "sugar?", "tea?")
+		dbtest.Want(t, "the order", w.texts("dina"), "milk?", "sugar?", "tea?")
 		first := w.list("boris")[0]
 		if first.Votes != 2 || !first.Voted || first.Mine || first.Author.Name != "GLEB" {
 			t.Errorf("boris sees %+v", first)
@@ -26,10 +26,10 @@ func TestQuestionsStandInTheOrderOfTheirVotes(t *testing.T) {
 		if last := w.list("boris")[2]; !last.Mine || last.Votes != 0 || last.ID != tea.ID {
 			t.Errorf("boris sees %+v", last)
 		}
-		wantCode(t, "a vote for one's own", w.Vote(ctx, room, "boris", tea.ID, true), ErrOwn)
-		wantCode(t, "a vote from outside", w.Vote(ctx, room, "dina", tea.ID, true), errAbsent)
-		wantCode(t, "a vote for nothing", w.Vote(ctx, room, "anna", "nothing", true), besedka.ErrNotFound)
-		wantCode(t, "a vote in another room", w.Vote(ctx, "r2", "anna", tea.ID, true), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a vote for one's own", w.Vote(ctx, room, "boris", tea.ID, true), ErrOwn)
+		dbtest.WantCode(t, "a vote from outside", w.Vote(ctx, room, "dina", tea.ID, true), errAbsent)
+		dbtest.WantCode(t, "a vote for nothing", w.Vote(ctx, room, "anna", "nothing", true), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a vote in another room", w.Vote(ctx, "r2", "anna", tea.ID, true), besedka.ErrNotFound)
 	})
 }
 
@@ -102,19 +102,19 @@ func TestWhoMayNotAsk(t *testing.T) {
 			return err
 		}
 		for _, text := range []string{"", " \n", "bell \a", "\xff", strings.Repeat("я", MaxQuestion+1)} {
-			wantCode(t, fmt.Sprintf("text %.10q", text), try("boris", text, false), ErrQuestion)
+			dbtest.WantCode(t, fmt.Sprintf("text %.10q", text), try("boris", text, false), ErrQuestion)
 		}
-		wantCode(t, "from outside", try("dina", "tea?", false), errAbsent)
-		wantCode(t, "a stranger", try("stranger", "tea?", false), besedka.ErrNotFound)
+		dbtest.WantCode(t, "from outside", try("dina", "tea?", false), errAbsent)
+		dbtest.WantCode(t, "a stranger", try("stranger", "tea?", false), besedka.ErrNotFound)
 		w.muted["vera"] = true
-		wantCode(t, "who is muted in chat", try("vera", "tea?", true), errMuted)
+		dbtest.WantCode(t, "who is muted in chat", try("vera", "tea?", true), errMuted)
 		w.house.setting.Anonymous = false
-		wantCode(t, "without a name", try("boris", "tea?", true), ErrAnonymousOff)
+		dbtest.WantCode(t, "without a name", try("boris", "tea?", true), ErrAnonymousOff)
 		w.house.setting.On = false
-		wantCode(t, "when nobody may", try("boris", "tea?", false), ErrQuestionsOff)
+		dbtest.WantCode(t, "when nobody may", try("boris", "tea?", false), ErrQuestionsOff)
 		w.house.setting.On = true
 		w.house.ended = true
-		wantCode(t, "after the end", try("boris", "tea?", false), errGone)
+		dbtest.WantCode(t, "after the end", try("boris", "tea?", false), errGone)
 		if n := len(w.facts(besedka.RoomTopic(room), "host")); n != 0 {
 			t.Errorf("%d facts", n)
 		}
@@ -126,19 +126,19 @@ func TestQuestionsAreBounded(t *testing.T) {
 		first := w.ask("boris", "1?", false)
 		w.clock.Advance(-askEvery / 2)
 		_, err := w.Ask(ctx, room, "boris", "at once?", false)
-		wantCode(t, "another at once", err, besedka.ErrTooMany)
+		dbtest.WantCode(t, "another at once", err, besedka.ErrTooMany)
 		w.clock.Advance(askEvery)
 		w.ask("boris", "2?", false)
 		w.ask("boris", "3?", true)
 		_, err = w.Ask(ctx, room, "boris", "4?", false)
-		wantCode(t, "a fourth", err, ErrTooMany)
+		dbtest.WantCode(t, "a fourth", err, ErrTooMany)
 		w.must(w.Delete(ctx, room, "boris", first.ID))
 		for i := 4; i <= MaxOfOne; i++ {
 			q := w.ask("boris", fmt.Sprint(i, "?"), false)
 			w.must(w.Delete(ctx, room, "boris", q.ID))
 		}
 		_, err = w.Ask(ctx, room, "boris", "one more?", false)
-		wantCode(t, "who asks and deletes for ever", err, ErrTooMany)
+		dbtest.WantCode(t, "who asks and deletes for ever", err, ErrTooMany)
 		err = w.db.Write(ctx, func(tx *db.Tx) error {
 			for i := range MaxOpen - 2 {
 				_, err := tx.Exec(`INSERT INTO questions (id, room_id, seq, author, anonymous, text, state, votes, asked_at, state_at, offered_by)
@@ -151,7 +151,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 		})
 		w.must(err)
 		_, err = w.Ask(ctx, room, "vera", "no place?", false)
-		wantCode(t, "a full room", err, ErrFull)
+		dbtest.WantCode(t, "a full room", err, ErrFull)
 		if n := len(w.list("anna")); n != MaxOpen {
 			t.Errorf("%d are listed", n)
 		}
@@ -187,15 +187,15 @@ func TestNobodyLearnsWhoAskedWithoutAName(t *testing.T) {
 				t.Errorf("logged %s", entry)
 			}
 		}
-		want(t, "the author is told", kinds(w.facts(besedka.AccountTopic("boris"), "boris")), "question_offered")
+		dbtest.Want(t, "the author is told", kinds(w.facts(besedka.AccountTopic("boris"), "boris")), "question_offered")
 		if !w.list("boris")[0].Offered || w.list("vera")[0].Offered {
 			t.Error("the offer is not the author's")
 		}
-		wantCode(t, "somebody else comes up", w.ComeUp(ctx, room, "vera", q.ID), ErrNotOffered)
+		dbtest.WantCode(t, "somebody else comes up", w.ComeUp(ctx, room, "vera", q.ID), ErrNotOffered)
 		w.must(w.ComeUp(ctx, room, "boris", q.ID))
-		want(t, "asked up", w.house.asked, "host boris agreed")
+		dbtest.Want(t, "asked up", w.house.asked, "host boris agreed")
 		w.must(w.Answered(ctx, room, "mod", q.ID))
-		wantCode(t, "too late", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
+		dbtest.WantCode(t, "too late", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
 	})
 }
 
@@ -206,9 +206,9 @@ func TestOfferEndsWithItsModerator(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.house.refuse = besedka.NewError(besedka.Conflict, codeBlocked)
-		wantCode(t, "beside somebody who blocks them", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
+		dbtest.WantCode(t, "beside somebody who blocks them", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
 		w.house.refuse, w.house.roles["mod"] = nil, besedka.RoleSpeaker
-		wantCode(t, "coming up", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
+		dbtest.WantCode(t, "coming up", w.ComeUp(ctx, room, "boris", q.ID), ErrNotOffered)
 	})
 }
 
@@ -217,8 +217,8 @@ func TestAnsweringAsksTheAuthorUp(t *testing.T) {
 		tea, sugar, own := w.ask("boris", "tea?", false), w.ask("vera", "sugar?", false), w.ask("mod", "mine?", false)
 		for _, account := range []besedka.AccountID{"anna", "boris"} {
 			_, err := w.Answer(ctx, room, account, tea.ID)
-			wantCode(t, "answering", err, besedka.ErrModeratorsOnly)
-			wantCode(t, "answered", w.Answered(ctx, room, account, tea.ID), besedka.ErrModeratorsOnly)
+			dbtest.WantCode(t, "answering", err, besedka.ErrModeratorsOnly)
+			dbtest.WantCode(t, "answered", w.Answered(ctx, room, account, tea.ID), besedka.ErrModeratorsOnly)
 		}
 		w.house.hands["vera"] = true
 		for _, c := range []struct {
@@ -245,7 +245,7 @@ func TestAnsweringAsksTheAuthorUp(t *testing.T) {
 		if n := len(w.facts(besedka.RoomTopic(room), "host")); n != before+1 {
 			t.Errorf("%d facts of doing it twice", n-before)
 		}
-		wantCode(t, "a vote afterwards", w.Vote(ctx, room, "anna", tea.ID, true), ErrAnswered)
+		dbtest.WantCode(t, "a vote afterwards", w.Vote(ctx, room, "anna", tea.ID, true), ErrAnswered)
 		w.house.removed["boris"], w.house.roles["boris"] = true, ""
 		if a, err := w.Answer(ctx, room, "host", tea.ID); err != nil || a != (Answering{}) {
 			t.Errorf("of somebody who is not here: %+v %v", a, err)
@@ -256,8 +256,8 @@ func TestAnsweringAsksTheAuthorUp(t *testing.T) {
 		}
 		w.house.refuse = db.ErrUnavailable
 		_, err := w.Answer(ctx, room, "host", sugar.ID)
-		wantCode(t, "with the database away", err, db.ErrUnavailable)
-		want(t, "the log", w.log, "mod question_answering boris", "mod question_answering vera", "mod question_answering mod",
+		dbtest.WantCode(t, "with the database away", err, db.ErrUnavailable)
+		dbtest.Want(t, "the log", w.log, "mod question_answering boris", "mod question_answering vera", "mod question_answering mod",
 			"host question_answering boris", "host question_answering vera")
 	})
 }
@@ -266,37 +266,37 @@ func TestDeletedQuestionSaysNothingAnyMore(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		mine, theirs, hidden := w.ask("boris", "a secret?", false), w.ask("vera", "an insult?", false), w.ask("gleb", "a hidden insult?", true)
 		w.must(w.Vote(ctx, room, "anna", theirs.ID, true))
-		wantCode(t, "somebody else's", w.Delete(ctx, room, "boris", theirs.ID), besedka.ErrModeratorsOnly)
-		wantCode(t, "a stranger's try", w.Delete(ctx, room, "stranger", theirs.ID), besedka.ErrNotFound)
-		wantCode(t, "in another room", w.Delete(ctx, "r2", "boris", mine.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "somebody else's", w.Delete(ctx, room, "boris", theirs.ID), besedka.ErrModeratorsOnly)
+		dbtest.WantCode(t, "a stranger's try", w.Delete(ctx, room, "stranger", theirs.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "in another room", w.Delete(ctx, "r2", "boris", mine.ID), besedka.ErrNotFound)
 		w.must(w.Delete(ctx, room, "boris", mine.ID), w.Delete(ctx, room, "mod", theirs.ID), w.Delete(ctx, room, "mod", hidden.ID))
-		wantCode(t, "once more", w.Delete(ctx, room, "boris", mine.ID), besedka.ErrNotFound)
-		want(t, "what is listed", w.texts("anna"))
+		dbtest.WantCode(t, "once more", w.Delete(ctx, room, "boris", mine.ID), besedka.ErrNotFound)
+		dbtest.Want(t, "what is listed", w.texts("anna"))
 		dump := dbtest.Dump(t, w.db)
 		for _, text := range []string{"a secret?", "an insult?", "a hidden insult?"} {
 			if strings.Contains(dump, text) {
 				t.Errorf("the database still has %q", text)
 			}
 		}
-		want(t, "the log", w.log, "mod question_deleted vera", "mod question_deleted")
-		want(t, "told", kinds(w.facts(besedka.RoomTopic(room), "anna")), "question_asked", "question_asked", "question_asked",
+		dbtest.Want(t, "the log", w.log, "mod question_deleted vera", "mod question_deleted")
+		dbtest.Want(t, "told", kinds(w.facts(besedka.RoomTopic(room), "anna")), "question_asked", "question_asked", "question_asked",
 			"question_state", "question_state", "question_state")
 		late := w.ask("anna", "late?", false)
 		w.house.ended = true
-		wantCode(t, "a moderator after the end", w.Delete(ctx, room, "mod", late.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a moderator after the end", w.Delete(ctx, room, "mod", late.ID), besedka.ErrNotFound)
 		w.must(w.Delete(ctx, room, "anna", late.ID))
 		_, err := w.List(ctx, room, "anna")
-		wantCode(t, "reading after the end", err, errGone)
+		dbtest.WantCode(t, "reading after the end", err, errGone)
 	})
 }
 
 func TestQuestionsOfWhomOneBlocksAreNotShown(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
-		w.blocks = [][2]besedka.AccountID{{"vera", "boris"}}
+		w.blocks = dbtest.Blocks{{"vera", "boris"}}
 		w.ask("boris", "named?", false)
 		w.ask("boris", "unnamed?", true)
-		want(t, "vera reads", w.texts("vera"), "unnamed?")
-		want(t, "anna reads", w.texts("anna"), "named?", "unnamed?")
+		dbtest.Want(t, "vera reads", w.texts("vera"), "unnamed?")
+		dbtest.Want(t, "anna reads", w.texts("anna"), "named?", "unnamed?")
 		if n := len(w.facts(besedka.RoomTopic(room), "vera")); n != 1 {
 			t.Errorf("vera is told of %d", n)
 		}
@@ -305,7 +305,7 @@ func TestQuestionsOfWhomOneBlocksAreNotShown(t *testing.T) {
 		}
 		w.house.removed["gleb"] = true
 		_, err := w.List(ctx, room, "gleb")
-		wantCode(t, "who was removed", err, besedka.ErrNotFound)
+		dbtest.WantCode(t, "who was removed", err, besedka.ErrNotFound)
 	})
 }
 

@@ -93,7 +93,7 @@ type world struct {
 	db        *db.DB
 	house     *house
 	clock     *dbtest.Clock
-	blocks    [][2]besedka.AccountID
+	blocks    dbtest.Blocks
 	muted     map[besedka.AccountID]bool
 	log       []string
 	mu        sync.Mutex
@@ -111,15 +111,7 @@ func (w *world) Announce(_ besedka.RoomID, kind string, data any, to []besedka.P
 }
 
 func (w *world) blocksOf(_ context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error) {
-	blocked, blockers = map[besedka.AccountID][]besedka.AccountID{}, map[besedka.AccountID][]besedka.AccountID{}
-	for _, p := range w.blocks {
-		if slices.Contains(accounts, p[0]) {
-			blocked[p[0]] = append(blocked[p[0]], p[1])
-		}
-		if slices.Contains(accounts, p[1]) {
-			blockers[p[1]] = append(blockers[p[1]], p[0])
-		}
-	}
+	blocked, blockers = w.blocks.Of(accounts)
 	return blocked, blockers, nil
 }
 
@@ -159,14 +151,7 @@ func inWorlds(t *testing.T, f func(t *testing.T, w *world)) {
 				"anna": besedka.RoleSpeaker, "boris": besedka.RoleListener, "vera": besedka.RoleListener, "gleb": besedka.RoleListener, "dina": ""}}
 		w.Service = New(Deps{DB: w.db, Rooms: w.house, Announce: w, People: people, BlocksOf: w.blocksOf, Muted: w.mutedInChat, Entry: w.entry,
 			Now: clock.Now, Random: rand.Reader, Log: dbtest.Log(t)})
-		err := w.db.Write(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO rooms (id, title, kind, host, hands, guests_allowed, second_came, last_csrc, last_hand, started_at,
-				ended_at, version) VALUES ($1, '', 'open', 'host', 'everyone', 0, 0, 0, 0, 0, 0, 1)`, room)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		dbtest.OpenRoom(t, w.db, room)
 		f(t, w)
 	})
 }
@@ -228,20 +213,6 @@ func kinds(list []told) []string {
 		all = append(all, f.kind)
 	}
 	return all
-}
-
-func wantCode(t *testing.T, what string, err error, want *besedka.Error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got %v, want %q", what, err, want.Code)
-	}
-}
-
-func want(t *testing.T, what string, got []string, wanted ...string) {
-	t.Helper()
-	if !slices.Equal(got, wanted) {
-		t.Errorf("%s: got %q, want %q", what, got, wanted)
-	}
 }
 
 func (w *world) tick() {

@@ -38,7 +38,6 @@ const (
 
 	pageSize   = 50
 	everyone   = time.Second // the least time between two messages of one person, whatever is set
-	maxExcept  = 900         // blockers who are spared a message by its fact; reading spares all
 	maxOnStage = 900         // who are told of the backchannel
 	sweepEvery = 15 * time.Second
 )

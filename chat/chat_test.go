@@ -22,10 +22,10 @@ func TestMessageIsToldAndKept(t *testing.T) {
 			t.Errorf("answered %+v", m)
 		}
 		w.post("anna", "hi")
-		want(t, "vera reads", w.texts("vera"), "hi", "hello\nthere")
-		want(t, "who looks in reads", w.texts("dina"), "hi", "hello\nthere")
-		want(t, "vera is told", w.seen("vera"), "message hello\nthere", "message hi")
-		want(t, "a guest is told", w.seen("guest-1"))
+		dbtest.Want(t, "vera reads", w.texts("vera"), "hi", "hello\nthere")
+		dbtest.Want(t, "who looks in reads", w.texts("dina"), "hi", "hello\nthere")
+		dbtest.Want(t, "vera is told", w.seen("vera"), "message hello\nthere", "message hi")
+		dbtest.Want(t, "a guest is told", w.seen("guest-1"))
 		if _, err := w.Messages(ctx, room, "stranger", "", 0); err != besedka.ErrNotFound {
 			t.Errorf("a stranger reads: %v", err)
 		}
@@ -50,9 +50,9 @@ func TestMessagesAreReadByPages(t *testing.T) {
 			}
 			before = *page.Next
 		}
-		want(t, "all pages", all, "6", "5", "4", "3", "2", "1", "0")
+		dbtest.Want(t, "all pages", all, "6", "5", "4", "3", "2", "1", "0")
 		_, err := w.Messages(ctx, room, "vera", "x", 3)
-		wantCode(t, "a page that is not", err, besedka.ErrInvalid)
+		dbtest.WantCode(t, "a page that is not", err, besedka.ErrInvalid)
 		page, err := w.Messages(ctx, "r2", "vera", "", 1000)
 		if err != nil || len(page.Messages) != 0 || page.Next != nil {
 			t.Errorf("another room: %+v %v", page, err)
@@ -63,26 +63,26 @@ func TestMessagesAreReadByPages(t *testing.T) {
 func TestWhoMayNotWrite(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		try := func(account besedka.AccountID) error { _, err := w.Post(ctx, room, account, "x"); return err }
-		wantCode(t, "from outside", try("dina"), errAbsent)
-		wantCode(t, "a stranger", try("stranger"), besedka.ErrNotFound)
+		dbtest.WantCode(t, "from outside", try("dina"), errAbsent)
+		dbtest.WantCode(t, "a stranger", try("stranger"), besedka.ErrNotFound)
 		for _, text := range []string{"", "  \n ", "bell \a", "\xff", strings.Repeat("я", MaxText+1)} {
 			_, err := w.Post(ctx, room, "boris", text)
-			wantCode(t, fmt.Sprintf("text %.20q", text), err, ErrText)
+			dbtest.WantCode(t, fmt.Sprintf("text %.20q", text), err, ErrText)
 		}
 		w.house.setting.Mode = besedka.ChatOff
-		wantCode(t, "an empty chat", try("host"), ErrOff)
+		dbtest.WantCode(t, "an empty chat", try("host"), ErrOff)
 		w.house.setting.Mode = besedka.ChatFollowers
-		w.graph.follows = [][2]besedka.AccountID{{"vera", "mod"}, {"boris", "anna"}}
-		wantCode(t, "who follows no moderator", try("boris"), ErrFollowers)
+		w.graph.follows = dbtest.Blocks{{"vera", "mod"}, {"boris", "anna"}}
+		dbtest.WantCode(t, "who follows no moderator", try("boris"), ErrFollowers)
 		for _, account := range []besedka.AccountID{"vera", "anna", "host"} {
 			if err := try(account); err != nil {
 				t.Errorf("%s: %v", account, err)
 			}
 		}
 		w.house.removed["vera"] = true
-		wantCode(t, "who was removed", try("vera"), errRemoved)
+		dbtest.WantCode(t, "who was removed", try("vera"), errRemoved)
 		w.house.ended = true
-		wantCode(t, "after the end", try("boris"), errGone)
+		dbtest.WantCode(t, "after the end", try("boris"), errGone)
 		if n := len(w.facts()); n != 3 {
 			t.Errorf("%d messages were told", n)
 		}
@@ -94,19 +94,19 @@ func TestSlowModeHoldsForAllButModerators(t *testing.T) {
 		w.post("boris", "one")
 		w.clock.Advance(-500 * time.Millisecond)
 		_, err := w.Post(ctx, room, "boris", "at once")
-		wantCode(t, "within a second", err, ErrSlow)
+		dbtest.WantCode(t, "within a second", err, ErrSlow)
 		if after := besedka.AsError(err).RetryAfter; after != 500*time.Millisecond {
 			t.Errorf("told to wait %s", after)
 		}
 		w.clock.Advance(500 * time.Millisecond)
 		w.house.setting.SlowSeconds = 30
 		_, err = w.Post(ctx, room, "boris", "too soon")
-		wantCode(t, "within slow mode", err, ErrSlow)
+		dbtest.WantCode(t, "within slow mode", err, ErrSlow)
 		w.post("mod", "a moderator")
 		w.post("mod", "again")
 		w.clock.Advance(30 * time.Second)
 		w.post("boris", "two")
-		want(t, "vera reads", w.texts("vera"), "two", "again", "a moderator", "one")
+		dbtest.Want(t, "vera reads", w.texts("vera"), "two", "again", "a moderator", "one")
 	})
 }
 
@@ -160,7 +160,7 @@ func TestRoomAsAWholeIsBounded(t *testing.T) {
 			}
 		}
 		_, err := w.Post(ctx, room, "boris", "one more")
-		wantCode(t, "a flood", err, ErrBusy)
+		dbtest.WantCode(t, "a flood", err, ErrBusy)
 		if after := besedka.AsError(err).RetryAfter; after <= 0 || after > time.Second {
 			t.Errorf("told to wait %s", after)
 		}
@@ -194,9 +194,9 @@ func TestWhoIsSlowedDownCostsTheRoomNothing(t *testing.T) {
 		}
 		for range 3 * int(roomMost) {
 			_, err := w.Post(ctx, room, "boris", "flood")
-			wantCode(t, "boris", err, ErrSlow)
+			dbtest.WantCode(t, "boris", err, ErrSlow)
 			_, err = w.Post(ctx, room, "vera", "flood")
-			wantCode(t, "vera", err, ErrMuted)
+			dbtest.WantCode(t, "vera", err, ErrMuted)
 		}
 		w.post("anna", "I may")
 	})
@@ -205,22 +205,22 @@ func TestWhoIsSlowedDownCostsTheRoomNothing(t *testing.T) {
 func TestDeletedMessageIsGoneEverywhere(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		mine, theirs := w.post("boris", "a secret"), w.post("vera", "an insult")
-		wantCode(t, "somebody else's", w.Delete(ctx, room, "boris", theirs.ID), besedka.ErrModeratorsOnly)
-		wantCode(t, "a speaker's try", w.Delete(ctx, room, "anna", theirs.ID), besedka.ErrModeratorsOnly)
-		wantCode(t, "a stranger's try", w.Delete(ctx, room, "stranger", theirs.ID), besedka.ErrNotFound)
-		wantCode(t, "a message of another room", w.Delete(ctx, "r2", "host", theirs.ID), besedka.ErrNotFound)
-		wantCode(t, "a message that is not", w.Delete(ctx, room, "host", "nothing"), besedka.ErrNotFound)
+		dbtest.WantCode(t, "somebody else's", w.Delete(ctx, room, "boris", theirs.ID), besedka.ErrModeratorsOnly)
+		dbtest.WantCode(t, "a speaker's try", w.Delete(ctx, room, "anna", theirs.ID), besedka.ErrModeratorsOnly)
+		dbtest.WantCode(t, "a stranger's try", w.Delete(ctx, room, "stranger", theirs.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a message of another room", w.Delete(ctx, "r2", "host", theirs.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a message that is not", w.Delete(ctx, room, "host", "nothing"), besedka.ErrNotFound)
 		if err := w.Delete(ctx, room, "boris", mine.ID); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Delete(ctx, room, "mod", theirs.ID); err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, "once more", w.Delete(ctx, room, "boris", mine.ID), besedka.ErrNotFound)
-		want(t, "vera reads", w.texts("vera"))
-		want(t, "vera is told", w.seen("vera"), "message", "message", "message_deleted", "message_deleted")
-		want(t, "a guest is told", w.seen("guest-1"))
-		want(t, "the log", w.log, "mod message_deleted vera")
+		dbtest.WantCode(t, "once more", w.Delete(ctx, room, "boris", mine.ID), besedka.ErrNotFound)
+		dbtest.Want(t, "vera reads", w.texts("vera"))
+		dbtest.Want(t, "vera is told", w.seen("vera"), "message", "message", "message_deleted", "message_deleted")
+		dbtest.Want(t, "a guest is told", w.seen("guest-1"))
+		dbtest.Want(t, "the log", w.log, "mod message_deleted vera")
 		dump := dbtest.Dump(t, w.db)
 		if strings.Contains(dump, "a secret") || strings.Contains(dump, "an insult") {
 			t.Error("the database still has the text")
@@ -232,12 +232,12 @@ func TestAuthorsDeleteTheirOwnAlsoAfterTheEnd(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		mine, other := w.post("boris", "mine"), w.post("vera", "other")
 		w.house.change(func() { w.house.ended = true; w.house.removed["vera"] = true })
-		want(t, "boris reads", w.texts("boris"), "mine")
-		want(t, "who was removed reads", w.texts("vera"), "other")
-		want(t, "anna reads", w.texts("anna"))
+		dbtest.Want(t, "boris reads", w.texts("boris"), "mine")
+		dbtest.Want(t, "who was removed reads", w.texts("vera"), "other")
+		dbtest.Want(t, "anna reads", w.texts("anna"))
 		_, err := w.Messages(ctx, room, "stranger", "", 0)
-		wantCode(t, "a stranger", err, besedka.ErrNotFound)
-		wantCode(t, "a moderator after the end", w.Delete(ctx, room, "host", other.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "a stranger", err, besedka.ErrNotFound)
+		dbtest.WantCode(t, "a moderator after the end", w.Delete(ctx, room, "host", other.ID), besedka.ErrNotFound)
 		facts := len(w.facts())
 		if err := w.Delete(ctx, room, "boris", mine.ID); err != nil {
 			t.Fatal(err)
@@ -259,15 +259,15 @@ func TestWhoWasRemovedReadsNothingOfOthers(t *testing.T) {
 		w.post("anna", "for those inside")
 		w.house.change(func() { w.house.removed["boris"] = true })
 		_, err := w.Messages(ctx, room, "boris", "", 0)
-		wantCode(t, "who was removed", err, besedka.ErrNotFound)
+		dbtest.WantCode(t, "who was removed", err, besedka.ErrNotFound)
 	})
 }
 
 func TestMutedPersonDoesNotWriteForTenMinutes(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
-		wantCode(t, "by a speaker", w.Mute(ctx, room, "anna", "boris"), besedka.ErrModeratorsOnly)
-		wantCode(t, "of the host", w.Mute(ctx, room, "mod", "host"), besedka.ErrModeratorsOnly)
-		wantCode(t, "of nobody", w.Mute(ctx, room, "mod", "nobody"), besedka.ErrNotFound)
+		dbtest.WantCode(t, "by a speaker", w.Mute(ctx, room, "anna", "boris"), besedka.ErrModeratorsOnly)
+		dbtest.WantCode(t, "of the host", w.Mute(ctx, room, "mod", "host"), besedka.ErrModeratorsOnly)
+		dbtest.WantCode(t, "of nobody", w.Mute(ctx, room, "mod", "nobody"), besedka.ErrNotFound)
 		if err := w.Unmute(ctx, room, "mod", "boris"); err != nil || len(w.facts()) != 0 {
 			t.Errorf("an unmute of who is not muted: %v", err)
 		}
@@ -275,11 +275,11 @@ func TestMutedPersonDoesNotWriteForTenMinutes(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := w.Post(ctx, room, "boris", "x")
-		wantCode(t, "who is muted", err, ErrMuted)
+		dbtest.WantCode(t, "who is muted", err, ErrMuted)
 		if after := besedka.AsError(err).RetryAfter; after != MutedFor {
 			t.Errorf("told to wait %s", after)
 		}
-		wantCode(t, "asked", w.Muted(ctx, room, "boris"), ErrMuted)
+		dbtest.WantCode(t, "asked", w.Muted(ctx, room, "boris"), ErrMuted)
 		if err := w.Muted(ctx, "r2", "boris"); err != nil {
 			t.Errorf("in another room: %v", err)
 		}
@@ -301,20 +301,20 @@ func TestMutedPersonDoesNotWriteForTenMinutes(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.post("boris", "again")
-		want(t, "the log", w.log, "mod chat_muted boris", "host chat_muted boris", "mod chat_unmuted boris")
+		dbtest.Want(t, "the log", w.log, "mod chat_muted boris", "host chat_muted boris", "mod chat_unmuted boris")
 	})
 }
 
 func TestBlockerDoesNotReadWhomTheyBlocked(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
-		w.graph.blocks = [][2]besedka.AccountID{{"vera", "boris"}}
+		w.graph.blocks = dbtest.Blocks{{"vera", "boris"}}
 		w.post("boris", "from boris")
 		w.post("vera", "from vera")
-		want(t, "vera reads", w.texts("vera"), "from vera")
-		want(t, "vera is told", w.seen("vera"), "message from vera")
-		want(t, "boris reads", w.texts("boris"), "from vera", "from boris")
-		want(t, "boris is told", w.seen("boris"), "message from boris", "message from vera")
-		want(t, "anna is told", w.seen("anna"), "message from boris", "message from vera")
+		dbtest.Want(t, "vera reads", w.texts("vera"), "from vera")
+		dbtest.Want(t, "vera is told", w.seen("vera"), "message from vera")
+		dbtest.Want(t, "boris reads", w.texts("boris"), "from vera", "from boris")
+		dbtest.Want(t, "boris is told", w.seen("boris"), "message from boris", "message from vera")
+		dbtest.Want(t, "anna is told", w.seen("anna"), "message from boris", "message from vera")
 	})
 }
 
@@ -338,23 +338,23 @@ func TestBackchannelIsForTheStage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want(t, "a moderator reads", textsOf(all), "so I am", "anna is here", "who is next?")
+		dbtest.Want(t, "a moderator reads", textsOf(all), "so I am", "anna is here", "who is next?")
 		since, err := w.Backchannel(ctx, room, "anna", "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want(t, "a speaker reads what came since", textsOf(since), "so I am", "anna is here")
-		want(t, "the audience is told", w.seen("boris"))
-		want(t, "the chat", w.texts("host"))
+		dbtest.Want(t, "a speaker reads what came since", textsOf(since), "so I am", "anna is here")
+		dbtest.Want(t, "the audience is told", w.seen("boris"))
+		dbtest.Want(t, "the chat", w.texts("host"))
 		own := all.Messages[0]
-		wantCode(t, "deleting from the audience", w.Delete(ctx, room, "boris", own.ID), besedka.ErrNotFound)
+		dbtest.WantCode(t, "deleting from the audience", w.Delete(ctx, room, "boris", own.ID), besedka.ErrNotFound)
 		w.house.change(func() { w.house.roles["anna"] = besedka.RoleListener })
 		if err := w.Delete(ctx, room, "anna", own.ID); err != nil {
 			t.Fatal(err)
 		}
-		want(t, "the host is told", w.seen("host"), "backchannel_message who is next?", "backchannel_message anna is here",
+		dbtest.Want(t, "the host is told", w.seen("host"), "backchannel_message who is next?", "backchannel_message anna is here",
 			"backchannel_message", "message_deleted")
-		want(t, "the author, who is in the audience now", w.seen("anna"), "backchannel_message who is next?", "backchannel_message anna is here",
+		dbtest.Want(t, "the author, who is in the audience now", w.seen("anna"), "backchannel_message who is next?", "backchannel_message anna is here",
 			"backchannel_message", "message_deleted")
 	})
 }
@@ -378,7 +378,7 @@ func TestBackchannelIsGoneAfterTheEnd(t *testing.T) {
 			t.Error("the chat is gone too")
 		}
 		_, err := w.Backchannel(ctx, room, "host", "", 0)
-		wantCode(t, "reading it", err, errGone)
+		dbtest.WantCode(t, "reading it", err, errGone)
 		if len(w.facts()) != 2 {
 			t.Error("the facts have lost a number")
 		}
@@ -406,7 +406,7 @@ func TestOldMessagesGoWhenThereAreTooMany(t *testing.T) {
 		if err := w.db.Write(ctx, func(tx *db.Tx) error { return trim(tx, room, 2) }); err != nil {
 			t.Fatal(err)
 		}
-		want(t, "what is left", w.texts("vera"), "4", "3")
+		dbtest.Want(t, "what is left", w.texts("vera"), "4", "3")
 	})
 }
 

@@ -122,13 +122,8 @@ func (s *Service) mayWrite(ctx context.Context, in besedka.Inside, account besed
 
 // readers are whom a message of the account is for.
 func (s *Service) readers(ctx context.Context, account besedka.AccountID) ([]besedka.ParticipantID, error) {
-	to := []besedka.ParticipantID{besedka.Members}
 	_, all, err := s.Graph.BlocksOf(ctx, []besedka.AccountID{account})
-	blockers := all[account]
-	for _, b := range blockers[:min(len(blockers), maxExcept)] {
-		to = append(to, besedka.Except(b.Participant()))
-	}
-	return to, err
+	return besedka.MembersBut(all[account]), err
 }
 
 func participants(accounts []besedka.AccountID) []besedka.ParticipantID {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -84,7 +83,10 @@ func (h *house) change(f func()) {
 }
 
 // graph is who follows and who has blocked whom.
-type graph struct{ follows, blocks [][2]besedka.AccountID }
+type graph struct {
+	follows [][2]besedka.AccountID
+	blocks  dbtest.Blocks
+}
 
 func among(pairs [][2]besedka.AccountID, by besedka.AccountID, others []besedka.AccountID) map[besedka.AccountID]bool {
 	found := map[besedka.AccountID]bool{}
@@ -101,15 +103,7 @@ func (g *graph) Among(_ context.Context, by besedka.AccountID, others []besedka.
 }
 
 func (g *graph) BlocksOf(_ context.Context, accounts []besedka.AccountID) (blocked, blockers map[besedka.AccountID][]besedka.AccountID, err error) {
-	blocked, blockers = map[besedka.AccountID][]besedka.AccountID{}, map[besedka.AccountID][]besedka.AccountID{}
-	for _, p := range g.blocks {
-		if slices.Contains(accounts, p[0]) {
-			blocked[p[0]] = append(blocked[p[0]], p[1])
-		}
-		if slices.Contains(accounts, p[1]) {
-			blockers[p[1]] = append(blockers[p[1]], p[0])
-		}
-	}
+	blocked, blockers = g.blocks.Of(accounts)
 	return blocked, blockers, nil
 }
 
@@ -149,14 +143,7 @@ func inWorlds(t *testing.T, f func(t *testing.T, w *world)) {
 		w.Service = New(Deps{DB: w.db, Rooms: w.house, Graph: w.graph, People: everybody, Now: clock.Now, Random: rand.Reader,
 			Log: dbtest.Log(t), Entry: w.entry})
 		for _, id := range []besedka.RoomID{room, "r2"} {
-			err := w.db.Write(ctx, func(tx *db.Tx) error {
-				_, err := tx.Exec(`INSERT INTO rooms (id, title, kind, host, hands, guests_allowed, second_came, last_csrc, last_hand, started_at,
-					ended_at, version) VALUES ($1, '', 'open', 'host', 'everyone', 0, 0, 0, 0, 0, 0, 1)`, id)
-				return err
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			dbtest.OpenRoom(t, w.db, id)
 		}
 		f(t, w)
 	})
@@ -228,18 +215,4 @@ func (w *world) seen(who besedka.ParticipantID) []string {
 		}
 	}
 	return list
-}
-
-func wantCode(t *testing.T, what string, err error, want *besedka.Error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("%s: got %v, want %q", what, err, want.Code)
-	}
-}
-
-func want(t *testing.T, what string, got []string, wanted ...string) {
-	t.Helper()
-	if !slices.Equal(got, wanted) {
-		t.Errorf("%s: got %q, want %q", what, got, wanted)
-	}
 }

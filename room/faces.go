@@ -2,7 +2,6 @@ package room
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"besedka"
@@ -27,26 +26,13 @@ type FreshFace struct {
 
 // Faces are the stage and the first of the audience as they look now.
 func (s *Service) Faces(ctx context.Context, room besedka.RoomID, a Actor) ([]FreshFace, error) {
-	c, err := s.find(ctx, room)
+	c, crowd, err := s.visit(ctx, room, a)
 	if err != nil {
 		return nil, err
 	}
-	if err := unknown(s.see(ctx, c, a)); err != nil {
-		return nil, err
-	}
-	if a.Who.IsGuest() {
-		return nil, ErrGuestsListen
-	}
 	a = s.tied(ctx, a)
-	crowd := s.crowdOf(ctx, c)
 	c.mu.RLock()
-	ids := c.state.stageOrder()
-	for _, account := range crowd.order[:min(len(crowd.order), facesOfAudience)] {
-		if c.state.listed(account) {
-			ids = append(ids, account)
-		}
-	}
-	ids = slices.DeleteFunc(ids, c.state.unseen(a))
+	ids := c.state.faces(a, crowd.order[:min(len(crowd.order), facesOfAudience)])
 	c.mu.RUnlock()
 	s.people.refresh(ids)
 	people := s.people.show(ctx, ids)

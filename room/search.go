@@ -31,26 +31,13 @@ func (s *Service) Find(ctx context.Context, room besedka.RoomID, a Actor, query,
 	if utf8.RuneCountInString(query) > MaxQuery || !utf8.ValidString(query) {
 		return nil, ErrQueryInvalid.In("q")
 	}
-	c, err := s.find(ctx, room)
+	c, crowd, err := s.visit(ctx, room, a)
 	if err != nil {
 		return nil, err
 	}
-	if err := unknown(s.see(ctx, c, a)); err != nil {
-		return nil, err
-	}
-	if a.Who.IsGuest() {
-		return nil, ErrGuestsListen
-	}
 	a = s.tied(ctx, a)
-	crowd := s.crowdOf(ctx, c)
 	c.mu.RLock()
-	all := c.state.stageOrder()
-	for _, account := range crowd.order {
-		if c.state.listed(account) {
-			all = append(all, account)
-		}
-	}
-	all = slices.DeleteFunc(all, c.state.unseen(a))
+	all := c.state.faces(a, crowd.order)
 	c.mu.RUnlock()
 	from, err := cursorPlace(after, all)
 	if err != nil {
@@ -64,6 +51,33 @@ func (s *Service) Find(ctx context.Context, room besedka.RoomID, a Actor, query,
 	}
 	s.nameParticipants(ctx, p.People)
 	return p, nil
+}
+
+// visit gives the room and who is in it to a member who may see it. To somebody
+// removed it is not there.
+func (s *Service) visit(ctx context.Context, room besedka.RoomID, a Actor) (*conversation, *crowd, error) {
+	c, err := s.find(ctx, room)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := unknown(s.see(ctx, c, a)); err != nil {
+		return nil, nil, err
+	}
+	if a.Who.IsGuest() {
+		return nil, nil, ErrGuestsListen
+	}
+	return c, s.crowdOf(ctx, c), nil
+}
+
+// faces are the stage, and whom of an audience the actor is shown.
+func (s *State) faces(a Actor, audience []besedka.AccountID) []besedka.AccountID {
+	list := s.stageOrder()
+	for _, account := range audience {
+		if s.listed(account) {
+			list = append(list, account)
+		}
+	}
+	return slices.DeleteFunc(list, s.unseen(a))
 }
 
 // people are the accounts as participants, without who has left or is not shown.

@@ -221,3 +221,11 @@ export async function untap(page) {
   const bytes = Buffer.from(packed, 'base64');
   return Float32Array.from({ length: bytes.length >> 1 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
 }
+
+/** Hears the one and not the other, and says how much of the sound had to be made up. */
+export async function hearsWell(person, said, unsaid) {
+  await hears(person, said, unsaid);
+  const { packets, concealed, samples } = await inbound(person.page);
+  console.log(`# ${packets} packets, ${((100 * concealed) / samples).toFixed(2)} % of the sound concealed`);
+  assert.ok(packets > 0);
+}

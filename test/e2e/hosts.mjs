@@ -151,6 +151,14 @@ export function readWav(file) {
   throw new Error(`${file} has no audio`);
 }
 
+/** What two people say, each in their own language. */
+export function evening(folder) {
+  return [
+    speech(folder, 'english', 'en', 'Good evening, and welcome. Tonight we speak about rivers, and bridges, and about how a town finds its voice.'),
+    speech(folder, 'russian', 'ru', 'Добрый вечер. Сегодня мы говорим о реках, о мостах и о том, как город находит свой голос.'),
+  ];
+}
+
 /** Speech from espeak-ng as a 48 kHz WAV file with half a second of silence after it. */
 export function speech(folder, name, voice, text) {
   const file = join(folder, `${name}.wav`);

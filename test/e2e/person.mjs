@@ -81,6 +81,14 @@ export class Person {
     await this.face(name).locator('[data-speaking]').waitFor();
   }
 
+  /** Raises a hand, and the moderator brings them up: on stage, and muted. */
+  async comesUp(moderator) {
+    await this.button('Raise hand').click();
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Raise hand' }).click();
+    await moderator.button(`Bring up ${this.name}`).click();
+    await this.page.getByText('You are on stage, and muted').waitFor();
+  }
+
   async leaveBrowser() {
     await this.browser.close();
   }
