@@ -2,7 +2,9 @@ package room
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"besedka"
@@ -181,10 +183,15 @@ func (s *Service) Blocked(ctx context.Context, by, target besedka.AccountID, blo
 	s.blocks.forget(by, target)
 	s.follows.forget(by)
 	s.follows.forget(target)
+	s.rulers.heeded(by, target, blocked)
 	s.showAnew(ctx, by, target)
-	if !blocked {
-		return
+	if blocked {
+		s.sendOut(ctx, by, target)
 	}
+}
+
+// sendOut has target leave the rooms that by rules.
+func (s *Service) sendOut(ctx context.Context, by, target besedka.AccountID) {
 	for _, c := range s.all() {
 		if c.ruledBy(by) && s.close(ctx, c, by, target) {
 			s.announce.CloseParticipant(c.id, target.Participant())
@@ -227,6 +234,78 @@ func (s *Service) close(ctx context.Context, c *conversation, by, target besedka
 		s.log.Warn("leaving a room is not written yet", "room", c.id, "error", err)
 	}
 	return seated
+}
+
+// rulers are those who host or moderate a room, with their blocks as far as they
+// have been heeded.
+type rulers struct {
+	mu    sync.Mutex
+	known map[besedka.AccountID]*ties
+}
+
+// heeded notes that a block of a ruler, or its end, has taken effect.
+func (r *rulers) heeded(by, target besedka.AccountID, blocked bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.known[by]
+	if t == nil {
+		return
+	}
+	all := map[besedka.AccountID]bool{}
+	maps.Copy(all, t.blocked)
+	delete(all, target)
+	if blocked {
+		all[target] = true
+	}
+	r.known[by] = &ties{blocked: all}
+}
+
+// news takes over the blocks of all rulers and gives those that have not been
+// heeded. Who begins to rule sends nobody out whom they blocked before.
+func (r *rulers) news(fresh map[besedka.AccountID]*ties) map[besedka.AccountID][]besedka.AccountID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var news map[besedka.AccountID][]besedka.AccountID
+	before := r.known
+	r.known = make(map[besedka.AccountID]*ties, len(fresh))
+	for by, t := range fresh {
+		was, known := before[by]
+		if t == untied && known {
+			t = was
+		}
+		r.known[by] = t
+		if !known || was == t || was == untied {
+			continue
+		}
+		for target := range t.blocked {
+			if !was.blocked[target] {
+				if news == nil {
+					news = map[besedka.AccountID][]besedka.AccountID{}
+				}
+				news[by] = append(news[by], target)
+			}
+		}
+	}
+	return news
+}
+
+// heedBlocks sends out whom somebody who rules a room has blocked in another
+// process, once it is known here.
+func (s *Service) heedBlocks(ctx context.Context, rooms []*conversation) {
+	var ruling []besedka.AccountID
+	for _, c := range rooms {
+		c.mu.RLock()
+		if !c.state.Ended() {
+			ruling = append(append(ruling, c.state.info.Host), c.state.moderators()...)
+		}
+		c.mu.RUnlock()
+	}
+	for by, targets := range s.rulers.news(s.blocks.of(ctx, ruling...)) {
+		for _, target := range targets {
+			s.showAnew(ctx, by, target)
+			s.sendOut(ctx, by, target)
+		}
+	}
 }
 
 // Ref names a room.

@@ -451,3 +451,36 @@ func TestBlocksElsewhereCountWithinAMinute(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoIsBlockedElsewhereLeavesTheRoomWithinAMinute(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		room := w.hosted()
+		seated := func() bool {
+			_, _, seated := w.service.SeatOf("boris")
+			_, granted := w.gate.granted(room)["boris"]
+			if seated != granted {
+				t.Errorf("boris: seated %v, granted %v", seated, granted)
+			}
+			return seated
+		}
+		elsewhere := func(by besedka.AccountID) { // another process tells nobody here
+			w.graph.mu.Lock()
+			w.graph.walls = map[[2]besedka.AccountID]bool{{by, "boris"}: true}
+			w.graph.mu.Unlock()
+			w.pass(tiesFor + time.Second)
+		}
+		w.pass(time.Second)
+		if elsewhere("anna"); !seated() {
+			t.Error("a speaker sends somebody out")
+		}
+		if err := w.service.SetRole(ctx, room, actor("host"), "anna", besedka.RoleModerator); err != nil {
+			t.Fatal(err)
+		}
+		if w.pass(2 * tiesFor); !seated() {
+			t.Error("who becomes moderator sends out whom they blocked before")
+		}
+		if elsewhere("host"); seated() {
+			t.Error("the blocked is still there")
+		}
+	})
+}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"besedka"
+	"besedka/db"
 )
 
 // conversation is one room in memory: its state, the connections that keep its
@@ -86,7 +88,7 @@ func (s *Service) do(ctx context.Context, c *conversation, f func(*State) error)
 			return err
 		}
 	}
-	return fmt.Errorf("room %s: %w", c.id, errStale)
+	return db.ErrUnavailable.Because(fmt.Errorf("room %s: %w, again and again", c.id, errStale))
 }
 
 func (s *Service) try(ctx context.Context, c *conversation, f func(*State) error) error {
@@ -257,13 +259,20 @@ func (s *Service) reload(ctx context.Context, c *conversation) error {
 		return err
 	}
 	c.mu.Lock()
-	c.state.adopt(fresh, moment(s.now()))
+	expected := c.state.adopt(fresh, func(who besedka.ParticipantID) bool {
+		_, seated := s.index.find(who)
+		return seated
+	}, moment(s.now()))
 	c.version, c.seq, c.suspect = version, seq, false
 	e := effect{ended: c.state.Ended(), moved: true, card: true, counts: c.state.counts()}
 	for who := range c.sent {
 		c.compare(&e, who)
 	}
 	e.left = append(e.left, e.revoked...)
+	for _, who := range expected {
+		c.compare(&e, who)
+		e.seated = append(e.seated, given{who: who})
+	}
 	if e.ended {
 		for who := range c.sent {
 			e.left = append(e.left, who)
@@ -277,8 +286,17 @@ func (s *Service) reload(ctx context.Context, c *conversation) error {
 }
 
 // adopt takes the rows of fresh and keeps the seats, but for those of people
-// whom the rows keep out.
-func (s *State) adopt(fresh *State, now time.Time) {
+// whom the rows keep out. Whom another process has brought on stage, or has let
+// raise a hand, gets a seat that waits for them, as after a restart; they are returned.
+func (s *State) adopt(fresh *State, elsewhere func(besedka.ParticipantID) bool, now time.Time) (expected []besedka.ParticipantID) {
+	known := func(account besedka.AccountID) bool {
+		return s.stage.has(account) || s.hands.has(account) || s.invited.has(account)
+	}
+	for _, account := range fresh.leftovers() {
+		if who := account.Participant(); !known(account) && !s.seats.has(who) && !elsewhere(who) && !slices.Contains(expected, who) {
+			expected = append(expected, who)
+		}
+	}
 	s.info, s.text = fresh.info, fresh.text
 	s.stage, s.voices, s.hands, s.invited = fresh.stage, fresh.voices, fresh.hands, fresh.invited
 	s.agreed, s.served = fresh.agreed, fresh.served
@@ -290,10 +308,16 @@ func (s *State) adopt(fresh *State, now time.Time) {
 	if s.Ended() {
 		s.seats.dropAll()
 		s.vigil, s.guests, s.overflow = vigil{}, 0, 0
-	} else {
+		expected = nil
+	}
+	for _, who := range expected {
+		s.seats.put(who, Seat{EnteredAt: now, Lost: true, Deadline: now.Add(LostFor)})
+	}
+	if !s.Ended() {
 		s.watch(now)
 	}
 	s.settle()
+	return expected
 }
 
 // lock waits for the right to run commands.

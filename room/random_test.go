@@ -628,10 +628,25 @@ func (d *drama) checkSeats(t *rapid.T) {
 	}
 }
 
+// How often rooms are played at random on each database, and how often where it
+// takes long.
+const (
+	manyPlays = "50"
+	fewPlays  = "20"
+)
+
+// few has a test play seldom, unless the command line says how often.
+func few(t *testing.T) {
+	if often := flag.Lookup("rapid.checks").Value; often.String() == manyPlays {
+		_ = often.Set(fewPlays)
+		t.Cleanup(func() { _ = often.Set(manyPlays) })
+	}
+}
+
 // A play is long enough for a room to live and end, and shortened for a few
 // seconds only when it fails; the command line may say otherwise.
 func TestMain(m *testing.M) {
-	if err := errors.Join(flag.Set("rapid.steps", "100"), flag.Set("rapid.checks", "50"), flag.Set("rapid.shrinktime", "10s")); err != nil {
+	if err := errors.Join(flag.Set("rapid.steps", "100"), flag.Set("rapid.checks", manyPlays), flag.Set("rapid.shrinktime", "10s")); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

@@ -81,6 +81,7 @@ type Service struct {
 	asked    Asked
 	hidden   hidden
 	reacting reacting
+	rulers   rulers
 
 	turns   turns
 	index   index
@@ -292,7 +293,7 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Sweep does what the time demands: it gives up seats nobody came back to,
-// writes what could not be written, opens rooms whose warning is over, offers rooms to heirs, ends rooms that are
+// takes over what another process has changed, writes what could not be written, opens rooms whose warning is over, offers rooms to heirs, ends rooms that are
 // empty or have none, and forgets rooms that have ended. Run calls it.
 func (s *Service) Sweep(ctx context.Context) {
 	rooms := s.all()
@@ -302,11 +303,13 @@ func (s *Service) Sweep(ctx context.Context) {
 		s.measure(c)
 		s.tellFaces(c, now)
 	}
+	s.heedBlocks(ctx, rooms)
+	versions := s.versions(ctx, rooms)
 	for _, c := range rooms {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := s.tend(ctx, c, now); err != nil {
+		if err := s.tend(ctx, c, now, versions); err != nil {
 			s.log.Warn("room not tended; trying again", "room", c.id, "error", err)
 			if besedka.AsError(err).Kind == besedka.Unavailable {
 				return
@@ -335,8 +338,33 @@ func (s *Service) expire(c *conversation, now time.Time) {
 // forgetAfter is how long a room that has ended is still known in memory.
 const forgetAfter = time.Minute
 
+// versions are those of the rows of all rooms; nil when they are not known now, or
+// of no use.
+func (s *Service) versions(ctx context.Context, rooms []*conversation) map[besedka.RoomID]int64 {
+	if len(rooms) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	versions, err := s.rows.versions(ctx)
+	if err != nil {
+		s.log.Debug("not known what other processes have changed", "error", err)
+		return nil
+	}
+	return versions
+}
+
+// behind says whether another process has changed the room, of which the versions
+// were read after it was begun here. c.cmd must be held.
+func (c *conversation) behind(versions map[besedka.RoomID]int64) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	version, open := versions[c.id]
+	return versions != nil && !c.state.Ended() && (!open || version > c.version)
+}
+
 // tend does what may need the database.
-func (s *Service) tend(ctx context.Context, c *conversation, now time.Time) error {
+func (s *Service) tend(ctx context.Context, c *conversation, now time.Time, versions map[besedka.RoomID]int64) error {
 	c.mu.RLock()
 	idle := !c.state.untidy() && !c.state.watches() && !c.state.overdue(now)
 	untold := c.state.info.Untold && !c.state.Ended()
@@ -350,7 +378,7 @@ func (s *Service) tend(ctx context.Context, c *conversation, now time.Time) erro
 	}
 	c.lock()
 	defer s.unlock(c)
-	if c.suspect {
+	if c.suspect || c.behind(versions) {
 		if err := s.reload(ctx, c); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ type rows interface {
 	save(ctx context.Context, version int64, w writes) (seq int64, err error)
 	load(ctx context.Context, room besedka.RoomID) (st *State, version, seq int64, err error)
 	open(ctx context.Context) ([]besedka.RoomID, error)
+	versions(ctx context.Context) (map[besedka.RoomID]int64, error)
 	prune(ctx context.Context, before time.Time, limit int) (n int, err error)
 	pins(ctx context.Context, room besedka.RoomID) ([]PastPin, error)
 	hide(ctx context.Context, room besedka.RoomID, account besedka.AccountID, hide bool) error
@@ -140,6 +141,23 @@ func (s store) open(ctx context.Context) ([]besedka.RoomID, error) {
 		})
 	})
 	return ids, err
+}
+
+// versions gives those of all rooms that have not ended.
+func (s store) versions(ctx context.Context) (map[besedka.RoomID]int64, error) {
+	var versions map[besedka.RoomID]int64
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		versions = map[besedka.RoomID]int64{}
+		rows, err := tx.Query(`SELECT id, version FROM rooms WHERE ended_at = 0`)
+		return each(rows, err, func(scan scanner) error {
+			var id besedka.RoomID
+			var version int64
+			err := scan(&id, &version)
+			versions[id] = version
+			return err
+		})
+	})
+	return versions, err
 }
 
 // load reads a room's rows into a state without seats. The number of its
