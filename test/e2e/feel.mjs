@@ -67,6 +67,8 @@ function watch() {
     constructor(...args) {
       super(...args);
       this.addEventListener('track', ({ track }) => void follow(track.clone()));
+      this.addEventListener('signalingstatechange', () => this.signalingState === 'stable' && (window.feel.answered ||= at()));
+      this.addEventListener('connectionstatechange', () => this.connectionState === 'connected' && (window.feel.connected ||= at()));
     }
   };
   addEventListener('click', (event) => (window.feel.tap = at(event.timeStamp)), { capture: true });
@@ -123,8 +125,10 @@ async function measureServer(open) {
   const scripts = [];
   const voice = [];
   const ring = [];
+  const steps = { answered: [], connected: [] };
   for (let i = 0; i < Number(options.joins); i++) {
-    const { tap, voice: heard, ring: rang } = await enterBy(listener);
+    const { tap, voice: heard, ring: rang, ...step } = await enterBy(listener);
+    for (const [name, list] of Object.entries(steps)) list.push((step[name] - tap) / 1000);
     voice.push((heard - tap) / 1000);
     ring.push(rang - heard);
     if (i === 0) scripts.push(...(await listener.page.evaluate(() => performance.getEntriesByType('resource').map((r) => new URL(r.name).pathname).filter((path) => path.endsWith('.js')))));
@@ -133,6 +137,8 @@ async function measureServer(open) {
   note('script_kb', compressed(hosts, server, [...new Set(scripts)]) / 1000, `script until the first room, ${new Set(scripts).size} files, Brotli, KB`);
   note('first_voice_p50_s', quantile(voice, 0.5), `first voice after the tap, 40 ms each way, p50 of ${voice.length}, s`);
   note('first_voice_p95_s', quantile(voice, 0.95), 'first voice after the tap, p95, s');
+  note('answered_p50_s', quantile(steps.answered, 0.5), 'of it until the server has answered the offer, p50, s');
+  note('connected_p50_s', quantile(steps.connected, 0.5), 'of it until the connection is up, p50, s');
   note('ring_p50_ms', quantile(ring, 0.5), 'ring after the voice, p50, ms');
   note('ring_p95_ms', quantile(ring, 0.95), 'ring after the voice, p95, ms');
 
@@ -165,7 +171,7 @@ async function enterBy(person) {
   const card = person.page.getByRole('link', { name: `Join ${title}` });
   await card.waitFor();
   await pause(700); // the hallway is at rest
-  await person.page.evaluate(() => Object.assign(window.feel, { tap: 0, voice: 0, ring: 0 }));
+  await person.page.evaluate(() => Object.assign(window.feel, { tap: 0, answered: 0, connected: 0, voice: 0, ring: 0 }));
   await card.click();
   await person.page.waitForFunction(() => window.feel.voice && window.feel.ring);
   return person.page.evaluate(() => window.feel);
