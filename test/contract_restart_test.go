@@ -29,6 +29,10 @@ func TestKillKeepsEveryRoleAndSpeechComesBack(t *testing.T) {
 	}
 	again := time.Now()
 	for _, p := range []*person{host, speaker, moderator} {
+		// Whoever looks before coming back is not told that another device has the seat.
+		if me := p.must(http.MethodGet, "/me", nil).json(); me["room"] != room || me["seat_here"] != true {
+			t.Errorf("%s sits in %v, here: %v", p.name, me["room"], me["seat_here"])
+		}
 		if is, was := host.room(room).role(p), before.role(p); is != was {
 			t.Errorf("%s was %s and is %q", p.name, was, is)
 		}

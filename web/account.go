@@ -63,14 +63,14 @@ type Self struct {
 	Links           []account.Link  `json:"links"`
 	NameChangeable  bool            `json:"name_changeable" doc:"The name may be changed once."`
 	Room            *besedka.RoomID `json:"room" doc:"Where the caller has a seat."`
-	SeatHere        bool            `json:"seat_here" doc:"The seat is held by this very credential."`
+	SeatHere        bool            `json:"seat_here" doc:"The seat is held by this very credential, or waits for its owner since the server was started."`
 }
 
 func (s *Server) me(ctx context.Context, _ *struct{}) (*out[Self], error) {
 	c := callerOf(ctx)
 	if c.Guest != "" {
 		_, cred, seated := s.Rooms.SeatOf(c.Participant())
-		return reply(Self{ID: string(c.Guest), Guest: true, Links: []account.Link{}, Room: &c.Room, SeatHere: seated && cred == c.Credential}, nil)
+		return reply(Self{ID: string(c.Guest), Guest: true, Links: []account.Link{}, Room: &c.Room, SeatHere: seated && isHere(cred, c.Credential)}, nil)
 	}
 	a, err := s.Accounts.Account(ctx, c.Account)
 	return reply(s.self(a, c.Credential), err)
@@ -83,10 +83,14 @@ func (s *Server) self(a account.Account, here besedka.CredentialID) Self {
 		Bio: a.Bio, Links: a.Links, NameChangeable: a.NameChangeable,
 	}
 	if room, cred, seated := s.Rooms.SeatOf(a.ID.Participant()); seated {
-		me.Room, me.SeatHere = &room, cred == here
+		me.Room, me.SeatHere = &room, isHere(cred, here)
 	}
 	return me
 }
+
+// isHere says whether a seat taken with one credential is one's own with another. After a
+// restart it waits for its owner, whichever device he comes back with.
+func isHere(taken, own besedka.CredentialID) bool { return taken == "" || taken == own }
 
 // signedIn is the answer to signing up and in.
 type signedIn struct {
