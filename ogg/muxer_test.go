@@ -289,7 +289,7 @@ func TestAnotherImplementationReadsTheStream(t *testing.T) {
 		file.Write(p.Bytes)
 	}
 	r, head, err := oggreader.NewWith(file)
-	if err != nil || head.Channels != 2 || head.SampleRate != clockRate || head.PreSkip != 0 {
+	if err != nil || head.Channels != 2 || head.SampleRate != clockRate || head.PreSkip != preSkip {
 		t.Fatalf("%+v, %v", head, err)
 	}
 	pages := 0

@@ -73,12 +73,15 @@ func checksum(b []byte) (sum uint32) {
 const (
 	channels = 2 // of the decoder: packets of one channel sound in both (RFC 6716 §4.1)
 	vendor   = "Besedka"
+	// preSkip is what a decoder throws away of the beginning, 80 ms: who comes in in the middle
+	// of something hears it when the decoder has caught on (RFC 7845 §4.2).
+	preSkip = 3840
 )
 
 // appendHeaders appends the two pages with which every stream begins (RFC 7845 §5).
 func appendHeaders(dst []byte, serial uint32) []byte {
 	head := append([]byte("OpusHead"), 1, channels)
-	head = binary.LittleEndian.AppendUint16(head, 0) // pre-skip: whoever comes in hears from where he comes in
+	head = binary.LittleEndian.AppendUint16(head, preSkip)
 	head = binary.LittleEndian.AppendUint32(head, clockRate)
 	head = append(head, 0, 0, 0) // no gain; one stream
 	tags := binary.LittleEndian.AppendUint32([]byte("OpusTags"), uint32(len(vendor)))
