@@ -23,6 +23,8 @@ export interface SteadyOptions {
 const lookEvery = 2000
 /** Without progress for so long it is broken. */
 const stuckAfter = 8000
+/** A browser may want some seconds of sound before it begins (Firefox: 32 KiB). */
+const unbegunAfter = 60_000
 /** So much later than what has come is too late: the stream is begun anew where it is now. */
 const mostBehind = 12
 
@@ -169,7 +171,7 @@ export class Steady {
     const element = this.watched
     if (!element || (this.state !== 'playing' && this.state !== 'starting')) return
     if (element.currentTime !== this.place) this.moved(element.currentTime, now)
-    else if (now - this.movedAt > stuckAfter) return this.lose(0)
+    else if (now - this.movedAt > (this.state === 'starting' ? unbegunAfter : stuckAfter)) return this.lose(0)
     const { buffered } = element
     if (this.state === 'playing' && buffered.length > 0 && buffered.end(buffered.length - 1) - element.currentTime > mostBehind) this.begin()
   }
