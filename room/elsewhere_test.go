@@ -105,7 +105,7 @@ func (s *stolen) save(ctx context.Context, version int64, w writes) (int64, erro
 // does, while other processes command them, die before they tell it, and write
 // between any reading and writing.
 func TestRulesHoldBesideAnotherProcess(t *testing.T) {
-	few(t)
+	playing(t, "20")
 	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
 		clock := dbtest.NewClock()
 		w := newWorld(t, s.Open(t, clock.Now), clock)

@@ -628,25 +628,21 @@ func (d *drama) checkSeats(t *rapid.T) {
 	}
 }
 
-// How often rooms are played at random on each database, and how often where it
-// takes long.
-const (
-	manyPlays = "50"
-	fewPlays  = "20"
-)
+// usually is how often rooms are played at random on a database.
+const usually = "40"
 
-// few has a test play seldom, unless the command line says how often.
-func few(t *testing.T) {
-	if often := flag.Lookup("rapid.checks").Value; often.String() == manyPlays {
-		_ = often.Set(fewPlays)
-		t.Cleanup(func() { _ = often.Set(manyPlays) })
+// playing has a test play so often, unless the command line says how often.
+func playing(t *testing.T, times string) {
+	if often := flag.Lookup("rapid.checks").Value; often.String() == usually {
+		_ = often.Set(times)
+		t.Cleanup(func() { _ = often.Set(usually) })
 	}
 }
 
 // A play is long enough for a room to live and end, and shortened for a few
 // seconds only when it fails; the command line may say otherwise.
 func TestMain(m *testing.M) {
-	if err := errors.Join(flag.Set("rapid.steps", "100"), flag.Set("rapid.checks", manyPlays), flag.Set("rapid.shrinktime", "10s")); err != nil {
+	if err := errors.Join(flag.Set("rapid.steps", "100"), flag.Set("rapid.checks", usually), flag.Set("rapid.shrinktime", "10s")); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -656,6 +652,9 @@ func TestMain(m *testing.M) {
 // people, connections, time and crashes can do, in any order.
 func TestRulesHoldInEveryOrderOfEvents(t *testing.T) {
 	dbtest.EachStore(t, func(t *testing.T, s dbtest.Store) {
+		if s.URL == "" {
+			playing(t, "240") // there are many commands, and here they cost little
+		}
 		clock := dbtest.NewClock()
 		w := newWorld(t, s.Open(t, clock.Now), clock)
 		rapid.Check(t, func(rt *rapid.T) {
@@ -665,6 +664,8 @@ func TestRulesHoldInEveryOrderOfEvents(t *testing.T) {
 				"drop": d.drop, "stay": d.stay, "stay too": d.stay, "time": d.pass, "time too": d.pass, "speak": d.speak, "restart": d.restart,
 				"open": d.open, "open too": d.open, "block": d.blockSome, "hide": d.hide, "preview": d.preview, "revoke": d.revoke,
 				"command": d.command, "command too": d.command, "command also": d.command, "command again": d.command,
+				"1": d.command, "2": d.command, "3": d.command, "4": d.command, "5": d.command, "6": d.command, "7": d.command, "8": d.command,
+				"9": d.command, "10": d.command, "11": d.command, "12": d.command, "13": d.command, "14": d.command, "15": d.command, "16": d.command,
 				"another": d.command, "and another": d.command, "still another": d.command, "one more": d.command,
 			})
 			for _, o := range d.rooms {
