@@ -215,9 +215,9 @@ export class App {
       if (isShown) this.router.go('/')
     } else if (!isShown && !this.isGuest) {
       this.session = null
-      if (session.phase === 'ended') this.notices.show(t('room_ended_toast', { title: session.title }))
-      else if (session.phase === 'removed') this.notices.show(t('removed_title'))
-      else if (session.phase === 'taken') this.notices.show(t('taken_title'))
+      if (session.phase === 'ended') this.notices.show(t('room_ended_toast', { title: session.title }), { isUrgent: true })
+      else if (session.phase === 'removed') this.notices.show(t('removed_title'), { isUrgent: true })
+      else if (session.phase === 'taken') this.notices.show(t('taken_title'), { isUrgent: true })
     }
   }
 
@@ -237,7 +237,6 @@ export class App {
       case 'room_invited':
         if (room && by && room !== this.session?.room) {
           this.invite = { room, by, title: title || t('untitled_room', { name: by.name }) }
-          this.notices.say(t('room_invited', { name: by.name, title: this.invite.title }))
         }
         break
       case 'removed_from_room':
@@ -262,8 +261,7 @@ export class App {
         break
       case 'question_offered':
         if (room === this.session?.room) {
-          this.notices.interrupt(t('question_offered'))
-          this.notices.show(t('question_offered'), { forMilliseconds: 20_000, action: { label: t('questions'), run: () => this.session?.openBeside('questions') } })
+          this.notices.show(t('question_offered'), { isUrgent: true, forMilliseconds: 20_000, action: { label: t('questions'), run: () => this.session?.openBeside('questions') } })
         }
         break
       case 'invitation_redeemed': {

@@ -6,7 +6,7 @@ import { untrack } from 'svelte'
 import { roomCalls, type RoomCalls } from '../api/calls'
 import { type Client, Problem, refusedWith } from '../api/client'
 import type { LiveEvent, Participant, Reaction, RemovalReason, RoomView } from '../api/types'
-import { t } from '../i18n/index.svelte'
+import { list, t } from '../i18n/index.svelte'
 import { explain } from '../i18n/problem'
 import type { Notices } from '../toasts.svelte'
 import type { AudioOutput } from './audio-output.svelte'
@@ -22,7 +22,7 @@ import { RoomState } from './room-state.svelte'
 import { Speaking } from './speaking.svelte'
 import type { Spare } from './spare'
 import { canListenSteadily, Steady } from './steady.svelte'
-import { tell } from './tell'
+import { mentionComings, mentionReactions, tell } from './tell'
 import { Voices } from './voices'
 
 /** Where the person stands: on the way in, in, or out for one of several reasons. */
@@ -95,9 +95,9 @@ export class RoomSession {
   })
   /** Just come on stage and not heard yet: the big hint is due. */
   isHinting = $derived.by(() => this.isFresh && this.state?.isOnStage === true && this.speaking.isMuted && !this.speaking.isStarting && !this.speaking.trouble && !this.state.view.me.silenced)
-  private wasReconnecting = false
   private readonly hidden: HiddenWatch
   private wasOffered = false
+  private lastView: RoomView | null = null
   private readonly reactions = new Reactions((floating, sums) => {
     this.floating = floating
     this.sums = sums
@@ -141,7 +141,7 @@ export class RoomSession {
     this.line = new LineWatch({
       down: () => this.listening.connection,
       up: () => (this.speaking.isMuted ? null : this.speaking.connection),
-      heardBadly: () => both(options.notices, t('heard_badly')),
+      heardBadly: () => options.notices.show(t('heard_badly'), { isUrgent: true }),
       lineBad: () => this.saveByItself(),
     })
   }
@@ -228,7 +228,10 @@ export class RoomSession {
     if (this.phase !== 'in' || !this.state) return
     const before = this.state.view
     if (event.seq && event.seq > 0 && event.topic === 'room' && event.seq <= before.seq) return
-    if (event.kind === 'reactions') return this.reactions.take(event.data)
+    if (event.kind === 'reactions') {
+      mentionReactions(event.data, before, this.options.notices)
+      return this.reactions.take(event.data)
+    }
     this.beside.event(event)
     this.state.apply(event)
     tell(event, before, this.self, this.options.notices)
@@ -245,7 +248,6 @@ export class RoomSession {
       void this.speaking.verify()
     }
     this.isStreamLost = !isConnected
-    this.sayReconnected()
   }
 
   /** The server is about to end, and another takes its place: the sound may play on until it stops, and comes back after that time. */
@@ -296,6 +298,15 @@ export class RoomSession {
     this.options.notices.say(t('say_unmuted'))
   }
 
+  /** Answers who is speaking just now. */
+  sayWhoSpeaks(): void {
+    const numbers = new Set(this.voices.speaking())
+    const names = (this.state?.circles.stage ?? [])
+      .filter((person) => (person.account === this.self ? numbers.has(0) : person.csrc !== undefined && numbers.has(person.csrc)))
+      .map((person) => person.name)
+    this.options.notices.show(names.length > 0 ? t('say_speaking', { names: list(names) }) : t('say_nobody_speaking'))
+  }
+
   /** Raises or lowers the own hand. The first time ever, a sheet explains what a hand is. */
   toggleHand(): void {
     const view = this.state?.view
@@ -318,6 +329,7 @@ export class RoomSession {
     return this.attempt(async () => {
       await this.calls.lowerHand()
       this.patchHand(null)
+      this.options.notices.say(t('say_hand_down'))
     })
   }
 
@@ -499,12 +511,13 @@ export class RoomSession {
 
   /** Brings the microphone in line with what the server says of the person. */
   private reconcile(view: RoomView): void {
+    if (this.lastView) mentionComings(this.lastView, view, this.options.notices)
+    this.lastView = view
     if (view.ended_at) return this.finish('ended')
     const { role, silenced, muted } = view.me
     if (role === null || role === 'listener') this.stepOff()
     else if (silenced) this.speaking.mute()
     else if (muted && this.speaking.link === 'live' && this.speaking.muteTold(true)) this.options.notices.interrupt(t('say_muted_by'))
-    this.sayReconnected()
   }
 
   private follow(event: LiveEvent): void {
@@ -515,8 +528,7 @@ export class RoomSession {
     if (event.kind === 'silenced' && isSelf) this.speaking.mute()
     if (event.kind === 'speaker_joined' && isSelf) this.isFresh = true
     if (event.kind === 'mute_changed' && isSelf && event.data.muted === true && this.speaking.muteTold(true)) {
-      this.options.notices.interrupt(t('say_muted_by'))
-      this.options.notices.show(t('say_muted_by'))
+      this.options.notices.show(t('say_muted_by'), { isUrgent: true })
     }
   }
 
@@ -539,11 +551,6 @@ export class RoomSession {
     if (this.state) this.state.view = { ...this.state.view, me: { ...this.state.view.me, ...change } }
   }
 
-  private sayReconnected(): void {
-    if (this.wasReconnecting && !this.isReconnecting && this.phase === 'in') this.options.notices.say(t('say_reconnected'))
-    this.wasReconnecting = this.isReconnecting
-  }
-
   private finish(phase: Phase): void {
     if (this.phase !== 'entering' && this.phase !== 'in' && !(this.phase === 'gone' && phase === 'removed')) return
     this.phase = phase
@@ -558,16 +565,10 @@ export class RoomSession {
     this.beside.stop()
     this.state?.stop()
     clearMediaSession()
-    if (phase === 'ended') this.options.notices.interrupt(t('say_ended'))
     this.options.over(this)
   }
 }
 
 function isBluetooth(label: string): boolean {
   return /bluetooth|hands-?free|airpods|\bbt\b|гарнитур/i.test(label)
-}
-
-function both(notices: Notices, text: string): void {
-  notices.interrupt(text)
-  notices.show(text)
 }
