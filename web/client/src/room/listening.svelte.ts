@@ -1,8 +1,10 @@
 /** The way down: three audio slots by WHEP. A listener is never asked for the microphone. */
 import type { Client, Problem } from '../api/client'
 import { type AudioOutput, slots } from './audio-output.svelte'
+import { Calming } from './calming'
 import { Cushion } from './cushion'
 import { type LinkState, MediaLink, type Ready, relayOf } from './media-link'
+import { renewReceivers } from './receivers'
 import { shapeListening } from './sdp'
 import type { Spare } from './spare'
 
@@ -19,6 +21,7 @@ export class Listening {
   fullFor = $state(0)
   private readonly link: MediaLink
   private readonly cushion = new Cushion(audienceTarget, () => this.place(this.isOnStage))
+  private readonly calming = new Calming(() => (this.isOnStage ? 0 : this.cushion.target), (connection) => this.renew(connection))
   private isExpecting = true
   private isOnStage = false
 
@@ -37,6 +40,7 @@ export class Listening {
       connected: (connection) => {
         play(connection, output)
         this.cushion.follow(connection)
+        this.calming.follow(connection)
       },
       mayReturn,
       changed: (state) => {
@@ -51,6 +55,7 @@ export class Listening {
     this.stop = () => {
       this.link.stop()
       this.cushion.follow(null)
+      this.calming.follow(null)
       output.clear()
     }
   }
@@ -95,6 +100,11 @@ export class Listening {
 
   private aim(receiver: RTCRtpReceiver): void {
     if ('jitterBufferTarget' in receiver) Object.assign(receiver, { jitterBufferTarget: this.isOnStage ? null : this.cushion.target })
+  }
+
+  private async renew(connection: RTCPeerConnection): Promise<void> {
+    await renewReceivers(connection, shapeListening)
+    this.place(this.isOnStage)
   }
 
   private prepare(connection: RTCPeerConnection): void {
