@@ -162,7 +162,7 @@ async function measure(hosts, binary, subject, down) {
     d.beside = difference(before[1], await totals(page, 'beside'));
     if (down.jitter_ms) {
       await relay.set({ down: base });
-      d.calmAfter = await calm(page);
+      d.calmed = await calm(page);
     }
     await subject.leave(page);
     return d;
@@ -176,15 +176,20 @@ const difference = (from, to) => Object.fromEntries(Object.keys(to).map((key) =>
 /** Mean time in the jitter buffer, in milliseconds. */
 const buffered = (d) => (d.emitted ? Math.round((1000 * d.delay) / d.emitted) : 0);
 
-/** How many seconds the jitter buffer takes to become as short as on a good network, or nearly so; none of those watched: undefined. */
+/** How the jitter buffer becomes as short as on a good network, or nearly so: its length second by second, and how many seconds that took; none of those watched: undefined. */
 async function calm(page) {
   const began = Date.now();
-  for (let last = await totals(page); Date.now() - began < 20000; ) {
+  const lengths = [];
+  for (let last = await totals(page); Date.now() - began < 30000; ) {
     await pause(1);
     const now = await totals(page);
-    if (buffered(difference(last, now)) < 150) return Math.round((Date.now() - began) / 1000);
+    const step = difference(last, now);
     last = now;
+    if (step.emitted < 0) continue; // the slots have begun anew
+    lengths.push(buffered(step));
+    if (step.emitted > 0 && buffered(step) < 150) return { seconds: Math.round((Date.now() - began) / 1000), lengths };
   }
+  return { lengths };
 }
 
 /** Whether so much was concealed on the good network that the row says little. */
@@ -193,7 +198,7 @@ const isDisturbed = (beside) => beside.concealed > 0.003 * beside.samples;
 const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(2)} %` : '–');
 
 function row(name, subject, d) {
-  const calmed = 'calmAfter' in d ? `, calm after ${d.calmAfter ?? 'more than 20'} s` : '';
+  const calmed = d.calmed ? `, calm after ${d.calmed.seconds ?? 'more than 30'} s` : '';
   return `| ${name} | ${subject} | ${percent(d.concealed, d.samples)} | ${percent(d.concealed - d.silent, d.samples)} | ${percent(d.beside.concealed, d.beside.samples)} | ${d.events} | ${buffered(d)} ms${calmed} | ${d.packets} | ${d.lost} | ${percent(d.discarded, d.packets)} |`;
 }
 
@@ -235,7 +240,8 @@ try {
       measured = await Promise.all(subjects.map((subject) => measure(hosts, binary, subject, down)));
     }
     subjects.forEach((subject, i) => console.log(row(name, subject.name, measured[i])));
-    console.log(`<!-- ${name}: ${machine()} -->`);
+    const lengths = measured.map((d, i) => d.calmed ? `; ${subjects[i].name} second by second when it is calm: ${d.calmed.lengths.join(' ')} ms` : '').join('');
+    console.log(`<!-- ${name}: ${machine()}${lengths} -->`);
   }
 } finally {
   for (const close of open.reverse()) await Promise.resolve(close()).catch(() => {});
