@@ -16,6 +16,8 @@ const (
 	quietUp      = 1500 * time.Millisecond // nor a report to a speaker
 	firstBackoff = 300 * time.Millisecond
 	lastBackoff  = 7 * time.Second
+	returnSpan   = 2 * time.Second // within which the server spreads those who lose it
+	evenTries    = 3               // as often the server is looked for at the same moment of each span
 	spikeSpan    = 100 * time.Millisecond
 )
 
@@ -72,8 +74,9 @@ func backoff(attempt int) time.Duration {
 	return max(firstBackoff, time.Duration(float64(ceiling)*(0.5+rand.Float64()/2)))
 }
 
-// lose waits until the peer has lost the server; false when ctx ends before.
-func (r *run) lose(ctx context.Context, p *peer, quiet time.Duration) bool {
+// lose waits until the peer has lost the server, or its event stream has; false when ctx
+// ends before.
+func (r *run) lose(ctx context.Context, p *peer, streamEnded <-chan struct{}, quiet time.Duration) bool {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	begin := r.Now()
@@ -81,7 +84,7 @@ func (r *run) lose(ctx context.Context, p *peer, quiet time.Duration) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-p.gone:
+		case <-streamEnded:
 			return ctx.Err() == nil
 		case <-look.C:
 		}
@@ -95,44 +98,83 @@ func (r *run) lose(ctx context.Context, p *peer, quiet time.Duration) bool {
 	}
 }
 
-// again looks for the server and asks for a session until there is one; false when ctx ends before.
-func (r *run) again(ctx context.Context, m *room, who credential, connect func(context.Context) error) bool {
+// find waits until the server answers; false when ctx ends before.
+func (r *run) find(ctx context.Context, m *room, who credential) bool {
 	for attempt := 0; ; attempt++ {
 		if pause(ctx, backoff(attempt)) != nil {
 			return false
 		}
 		var refused *Refusal
 		if _, err := r.api.call(ctx, http.MethodGet, m.path(""), who, nil, nil); err == nil || errors.As(err, &refused) && refused.Status < 500 {
-			break
+			return true
 		}
 	}
+}
+
+// open opens the event stream of somebody who had one, or had none yet: at the moment that
+// the server gave him, and if it is not there yet, at the same moment of the spans after.
+// nil when ctx ends before.
+func (r *run) open(ctx context.Context, m *room, who credential, before *events) *events {
 	for attempt := 0; ; attempt++ {
-		if pause(ctx, backoff(attempt)) != nil {
-			return false
+		var wait time.Duration
+		switch {
+		case attempt > evenTries:
+			wait = backoff(attempt)
+		case attempt > 0:
+			wait = returnSpan
+		case before != nil:
+			wait = before.retry
 		}
+		if pause(ctx, wait) != nil {
+			return nil
+		}
+		if x, err := r.api.events(ctx, m.id, who); err == nil {
+			return x
+		}
+	}
+}
+
+// again asks for a session until there is one; false when ctx ends before.
+func (r *run) again(ctx context.Context, connect func(context.Context) error) bool {
+	for attempt := 0; ; attempt++ {
 		r.returns.note(func() { r.returns.tries = append(r.returns.tries, r.Now()) })
 		err := connect(ctx)
 		if err == nil {
 			return true
 		}
 		r.Log.Debug("come back", "error", err)
+		if pause(ctx, backoff(attempt)) != nil {
+			return false
+		}
 	}
 }
 
 // keep brings a listener back whenever it loses the server, until ctx ends.
 func (r *run) keep(ctx context.Context, m *room, l *listener, n int) {
-	p := l.peer
-	for r.lose(ctx, p, quietDown) {
+	p, session := l.peer, l.session
+	line := r.open(ctx, m, l.who, nil)
+	for line != nil && r.lose(ctx, p, line.ended, quietDown) {
+		select {
+		case <-line.ended: // the stream finds the server, and what else comes back goes with it
+			if line = r.open(ctx, m, l.who, line); line == nil {
+				return
+			}
+		default:
+		}
+		if known, err := r.api.knows(ctx, session, l.who, &p.credentials); err != nil || known {
+			_ = pause(ctx, quietDown) // lose sees that ctx has ended
+			continue
+		}
 		last := time.Unix(0, p.latest.Load())
 		r.returns.note(func() { r.returns.away++ })
-		if !r.again(ctx, m, l.who, func(ctx context.Context) error {
+		if !r.again(ctx, func(ctx context.Context) error {
 			c, err := r.credentials()
 			if err != nil {
 				return err
 			}
 			p = newPeer(c)
 			p.sample = n
-			_, session, err := r.connect(ctx, p, m.path("/whep"), l.who, offer(&p.credentials, r.dtls, r.Slots, "recvonly"), n)
+			_, session, err = r.connect(ctx, p, m.path("/whep"), l.who, offer(&p.credentials, r.dtls, r.Slots, "recvonly"), n)
 			if err == nil {
 				r.joins.mu.Lock()
 				l.session = session
@@ -156,11 +198,11 @@ func (r *run) keep(ctx context.Context, m *room, l *listener, n int) {
 	}
 }
 
-// keepSpeaker does the same for a speaker.
+// keepSpeaker brings a speaker back.
 func (r *run) keepSpeaker(ctx context.Context, m *room, s *speaker) {
 	p := s.peer
-	for r.lose(ctx, p, quietUp) {
-		if !r.again(ctx, m, s.who, func(ctx context.Context) error {
+	for r.lose(ctx, p, p.gone, quietUp) && r.find(ctx, m, s.who) {
+		if !r.again(ctx, func(ctx context.Context) error {
 			next, err := r.speakerUp(ctx, m, s.who, int(s.number))
 			if err == nil {
 				r.talk.Lock()

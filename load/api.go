@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -152,19 +153,67 @@ func (a *api) exchange(ctx context.Context, path string, who credential, offer [
 	return r, resolved.Path, err
 }
 
-// follow keeps the event stream of a room open until ctx ends, and listens to nothing in it.
-func (a *api) follow(ctx context.Context, room string, who credential) {
+// events is an open event stream, to which nobody listens.
+type events struct {
+	ended chan struct{}
+	retry time.Duration // after which to come back, as the server said; known when it has ended
+}
+
+// events opens the event stream of a room; it ends with ctx.
+func (a *api) events(ctx context.Context, room string, who credential) (*events, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/api/v1/events?room="+url.QueryEscape(room), nil)
 	if err != nil {
-		return
+		return nil, err
 	}
 	who.set(req.Header)
 	t := a.http.Transport.(*http.Transport).Clone()
 	t.MaxConnsPerHost, t.DisableKeepAlives = 0, true
 	res, err := t.RoundTrip(req)
 	if err != nil {
-		return
+		return nil, err
+	}
+	if res.StatusCode >= 300 {
+		res.Body.Close()
+		return nil, &Refusal{Method: req.Method, Path: req.URL.Path, Status: res.StatusCode}
+	}
+	x := &events{ended: make(chan struct{})}
+	go func() {
+		defer close(x.ended)
+		defer res.Body.Close()
+		lines := bufio.NewReader(res.Body)
+		if first, _, err := lines.ReadLine(); err == nil {
+			if ms, err := strconv.Atoi(strings.TrimPrefix(string(first), "retry: ")); err == nil && ms >= 0 {
+				x.retry = min(time.Duration(ms)*time.Millisecond, maxPause)
+			}
+		}
+		_, _ = io.Copy(io.Discard, lines)
+	}()
+	return x, nil
+}
+
+// follow keeps the event stream of a room open until ctx ends.
+func (a *api) follow(ctx context.Context, room string, who credential) {
+	if x, err := a.events(ctx, room, who); err == nil {
+		<-x.ended
+	}
+}
+
+// knows asks the server whether it still knows a session, with a trickle fragment that is
+// empty (RFC 8840, RFC 9725 §4.3.1).
+func (a *api) knows(ctx context.Context, session string, who credential, own *credentials) (bool, error) {
+	fragment := fmt.Sprintf("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\na=end-of-candidates\r\n", own.ufrag, own.pwd)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPatch, a.base+session, strings.NewReader(fragment))
+	if err != nil {
+		return false, err
+	}
+	who.set(req.Header)
+	req.Header.Set("Content-Type", "application/trickle-ice-sdpfrag")
+	req.Header.Set("If-Match", "*")
+	res, err := a.http.Do(req)
+	if err != nil {
+		return false, err
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body) // it ends with ctx
+	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
+	return res.StatusCode != http.StatusNotFound, err
 }

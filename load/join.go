@@ -143,7 +143,7 @@ func (r *run) join(ctx context.Context, m *room, j *joins, who credential, n int
 	if r.Return {
 		r.returns.keeping.Go(func() { r.keep(all, m, l, n) })
 	}
-	if r.Streams {
+	if r.Streams && !r.Return { // who returns keeps one anyway
 		r.streams.Go(func() { r.api.follow(all, m.id, who) })
 	}
 	if r.Speakers == 0 {

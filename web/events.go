@@ -18,7 +18,11 @@ const eventsPattern = "GET " + apiBase + "/events"
 const (
 	keepAlive     = 10 * time.Second
 	eventDeadline = 15 * time.Second // for one batch to be taken by the network
-	retryHint     = 1000             // milliseconds after which a browser comes back
+
+	// Who loses the server comes back after soonest at the earliest, and each at a moment
+	// of his own within returnWithin from then on.
+	soonest      = 300 * time.Millisecond
+	returnWithin = 2 * time.Second
 )
 
 const maxStreams = 16 // of one credential
@@ -26,16 +30,17 @@ const maxStreams = 16 // of one credential
 // streams are the open event streams of each credential, with the room that each follows.
 type streams struct {
 	mu   sync.Mutex
-	last int64 // number given to a stream
+	last uint64 // number given to a stream
 	open map[besedka.CredentialID]map[string]besedka.RoomID
 }
 
-// add counts a stream and names it, or returns an error when there are too many.
-func (t *streams) add(c besedka.CredentialID, room besedka.RoomID) (line string, err error) {
+// add counts a stream and gives it a number and the name that goes with it, or returns an
+// error when there are too many.
+func (t *streams) add(c besedka.CredentialID, room besedka.RoomID) (n uint64, line string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.open[c]) >= maxStreams {
-		return "", errStreams
+		return 0, "", errStreams
 	}
 	if t.open == nil {
 		t.open = make(map[besedka.CredentialID]map[string]besedka.RoomID)
@@ -44,9 +49,9 @@ func (t *streams) add(c besedka.CredentialID, room besedka.RoomID) (line string,
 		t.open[c] = make(map[string]besedka.RoomID)
 	}
 	t.last++
-	line = "events-" + strconv.FormatInt(t.last, 10)
+	line = "events-" + strconv.FormatUint(t.last, 10)
 	t.open[c][line] = room
-	return line, nil
+	return t.last, line, nil
 }
 
 func (t *streams) remove(c besedka.CredentialID, line string) {
@@ -80,7 +85,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	line, err := s.streams.add(c.Credential, room)
+	number, line, err := s.streams.add(c.Credential, room)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -93,7 +98,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, unavailable(err))
 		return
 	}
-	f := &follower{server: s, stream: stream, who: c.Participant(), credential: c.Credential, room: room, line: line}
+	f := &follower{server: s, stream: stream, who: c.Participant(), credential: c.Credential, room: room, line: line, retry: soonest + live.Stagger(number, returnWithin)}
 	if room != "" {
 		s.Rooms.Connected(room, f.who, c.Credential, rooms.Line{ID: line})
 	}
@@ -112,7 +117,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer f.leave()
-	if err := writeEvents(ctx, w, stream); err != nil {
+	if err := writeEvents(ctx, w, stream, f.retry); err != nil {
 		s.log.Debug("event stream ended", "error", err)
 	}
 }
@@ -155,13 +160,13 @@ func unavailable(err error) error {
 
 // writeEvents sends events until the stream or the reader ends. Each batch has a
 // deadline of its own, so that a reader who takes nothing does not stay for ever.
-func writeEvents(ctx context.Context, w http.ResponseWriter, stream *live.Stream) error {
+func writeEvents(ctx context.Context, w http.ResponseWriter, stream *live.Stream, retry time.Duration) error {
 	rc := http.NewResponseController(w)
 	// The server's deadlines are for requests that end.
 	if err := rc.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	out := eventWriter{text: appendRetry(nil), send: func(text []byte) error {
+	out := eventWriter{text: appendRetry(nil, retry), send: func(text []byte) error {
 		if err := rc.SetWriteDeadline(time.Now().Add(eventDeadline)); err != nil {
 			return err
 		}
@@ -189,8 +194,9 @@ func writeEvents(ctx context.Context, w http.ResponseWriter, stream *live.Stream
 // comment says nothing but that the server is there.
 const comment = ": \n\n"
 
-func appendRetry(text []byte) []byte {
-	return append(strconv.AppendInt(append(text, "retry: "...), retryHint, 10), '\n', '\n')
+// appendRetry says after what time to come back if the server is lost.
+func appendRetry(text []byte, retry time.Duration) []byte {
+	return append(strconv.AppendInt(append(text, "retry: "...), retry.Milliseconds(), 10), '\n', '\n')
 }
 
 // eventWriter gathers events into one write.

@@ -28,6 +28,7 @@ type follower struct {
 	credential besedka.CredentialID
 	room       besedka.RoomID // or ""
 	line       string
+	retry      time.Duration // after which the client comes back if it loses the server
 
 	conn    net.Conn // that was taken over
 	writing atomic.Int32
@@ -70,7 +71,7 @@ func (f *follower) takeOver(w http.ResponseWriter, r *http.Request) bool {
 	f.server.readers.Add(1)
 	f.writing.Store(writes)
 	f.stream.Notify(f.wake)
-	go f.write(appendRetry(head.Bytes()))
+	go f.write(appendRetry(head.Bytes(), f.retry))
 	go f.listen()
 	return true
 }

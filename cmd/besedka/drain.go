@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"besedka/live"
 )
 
 const (
@@ -23,7 +24,11 @@ func (p *program) drain(ctx, asked context.Context) error {
 		return nil
 	}
 	p.web.Stop()
-	told := p.live.Stopping(func() time.Duration { return drainFor + rand.N(returnWithin) })
+	var n uint64
+	told := p.live.Stopping(func() time.Duration {
+		n++
+		return drainFor + live.Stagger(n, returnWithin)
+	})
 	sound := p.media.Stats()
 	p.log.Info("stopping", "streams", told, "listeners", sound.SessionsDown+sound.Readers, "speakers", sound.SessionsUp)
 	if told == 0 && sound.SessionsDown+sound.Readers == 0 && sound.SessionsUp == 0 {

@@ -26,6 +26,17 @@ it('waits from 0.3 to 7 seconds, longer each time', () => {
   expect(backoff(20, () => 1)).toBe(7000)
 })
 
+it('keeps the moment at which the server says to come back', () => {
+  const parser = new FrameParser()
+  expect(parser.retry).toBe(null)
+  parser.push('retry: 1730\n\ndata: {}\n\nretry: soon\n\n')
+  expect(parser.retry).toBe(1730)
+  parser.push('retry: 0\n\n')
+  expect(parser.retry).toBe(300)
+  parser.push('retry: 999999\n\n')
+  expect(parser.retry).toBe(30_000)
+})
+
 function stream(...parts: string[]): Response {
   return new Response(new ReadableStream({
     start(controller) {
@@ -95,5 +106,22 @@ it('comes back to a server that ended when that server said', async () => {
   expect(asked).toHaveBeenCalledTimes(1)
   await vi.advanceTimersByTimeAsync(200)
   expect(asked).toHaveBeenCalledTimes(2)
+  live.stop()
+})
+
+it('comes back to a server that was lost at the moment that was its own, and at the same moment of each span after', async () => {
+  vi.useFakeTimers()
+  const asked = vi.fn()
+  vi.stubGlobal('fetch', asked)
+  asked.mockImplementationOnce(() => Promise.resolve(stream('retry: 1730\n\n', 'data: {"kind":"hello"}\n\n')))
+  asked.mockImplementation(() => Promise.reject(new TypeError('away')))
+  const live = new Live(new Client(), collect().listener)
+  live.watch('r')
+  const counts = []
+  for (const time of [1700, 100, 1900, 100, 1900, 100]) {
+    await vi.advanceTimersByTimeAsync(time)
+    counts.push(asked.mock.calls.length)
+  }
+  expect(counts).toEqual([1, 2, 2, 3, 3, 4])
   live.stop()
 })

@@ -3,6 +3,18 @@ import { type Client, Problem } from './api/client'
 import type { LiveEvent } from './api/types'
 import { backoff } from './backoff'
 
+/**
+ * When to come back to a server that was lost without a word: the server gives each stream its own moment (`retry`), so that all who
+ * lose it at once come back evenly spread; one who was told nothing draws lots. Who does not find it then tries again at the same moment
+ * of the next such span, so that it stays even whenever the server is there again.
+ */
+const soonest = 300
+const span = 2000
+/** How often it is tried like that before the pauses grow. */
+const evenTries = 3
+/** The longest that a server may keep its clients away, in milliseconds. */
+const longestRetry = 30_000
+
 /** The server sends a comment every 10 s; a stream silent for this long is dead. */
 const silenceLimit = 25_000
 const longestLine = 1 << 20
@@ -26,6 +38,8 @@ export class FrameParser {
   private rest = ''
   private data: string[] = []
   private id: string | null = null
+  /** When to come back, in milliseconds, as the server said last. */
+  retry: number | null = null
 
   push(chunk: string): Frame[] {
     const frames: Frame[] = []
@@ -51,6 +65,7 @@ export class FrameParser {
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '')
     if (field === 'data') this.data.push(value)
     if (field === 'id') this.id = value
+    if (field === 'retry' && /^\d+$/.test(value)) this.retry = Math.min(Math.max(Number(value), soonest), longestRetry)
     return null
   }
 }
@@ -63,6 +78,8 @@ export class Live {
   private wake: (() => void) | null = null
   /** The server has said that it ends, and when to come back. */
   private retryTime = 0
+  /** When to come back if it is lost without a word. */
+  private returnTime = soonest + Math.random() * span
 
   constructor(
     private readonly client: Client,
@@ -104,9 +121,14 @@ export class Live {
       }
       if (signal.aborted) return
       this.listener.connected(false)
-      await this.pause(Math.max(retryAfter, this.retryTime || backoff(attempt)), signal)
+      await this.pause(Math.max(retryAfter, this.retryTime || this.pauseBefore(attempt)), signal)
       this.retryTime = 0
     }
+  }
+
+  private pauseBefore(attempt: number): number {
+    if (attempt === 0) return this.returnTime
+    return attempt <= evenTries ? span : backoff(attempt)
   }
 
   /** Reads one connection to its end. */
@@ -136,6 +158,7 @@ export class Live {
           if (signal.aborted) return
           this.deliver(frame)
         }
+        this.returnTime = parser.retry ?? this.returnTime
       }
     } finally {
       clearTimeout(watchdog)
@@ -170,9 +193,6 @@ export class Live {
 function isFinal(problem: Problem): boolean {
   return problem.status >= 400 && problem.status < 500 && problem.status !== 408 && problem.status !== 429
 }
-
-/** The longest that a server may keep its clients away, in milliseconds. */
-const longestRetry = 30_000
 
 /** How long a server that ends wants this client to stay away, in milliseconds. */
 export function retryTimeOf(event: LiveEvent): number {

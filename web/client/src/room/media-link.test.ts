@@ -33,11 +33,11 @@ const servers = [{ urls: ['turns:talk.example.org:443?transport=tcp'], username:
 
 const posted = vi.fn(() => Promise.resolve(new Response('v=0\r\n', { headers: { Location: '/x' } })))
 
-function link(relay: () => Promise<RTCIceServer[]>, direction: 'down' | 'up' = 'down') {
+function link(relay: () => Promise<RTCIceServer[]>, direction: 'down' | 'up' = 'down', mayReturn?: () => Promise<boolean>) {
   const states: string[] = []
   posted.mockClear()
   const client = { headers: () => ({}), send: posted } as unknown as Client
-  const made = new MediaLink({ client, endpoint: '/rooms/r/whep', direction, relay, prepare: () => {}, changed: (state) => states.push(state), refused: () => {} })
+  const made = new MediaLink({ client, endpoint: '/rooms/r/whep', direction, relay, ...(mayReturn && { mayReturn }), prepare: () => {}, changed: (state) => states.push(state), refused: () => {} })
   made.start()
   return { made, states }
 }
@@ -130,13 +130,13 @@ describe('a link', () => {
     const asked: string[] = []
     let answer: () => Response | Promise<Response>
 
-    async function flowing(direction: 'down' | 'up' = 'down') {
+    async function flowing(direction: 'down' | 'up' = 'down', mayReturn?: () => Promise<boolean>) {
       asked.length = 0
       vi.stubGlobal('fetch', (url: string, init: RequestInit) => {
         asked.push(`${init.method} ${url}`)
         return init.method === 'PATCH' ? Promise.resolve(answer()) : Promise.resolve(new Response())
       })
-      const made = link(() => Promise.resolve([]), direction)
+      const made = link(() => Promise.resolve([]), direction, mayReturn)
       await vi.advanceTimersByTimeAsync(100)
       last().become('connected')
       for (let i = 0; i < 10; i++) {
@@ -215,6 +215,18 @@ describe('a link', () => {
       expect(first.close).toHaveBeenCalled()
       expect(states.at(-1)).toBe('lost')
       await vi.advanceTimersByTimeAsync(700)
+      expect(Connection.made).toHaveLength(2)
+    })
+
+    it('and that the server knows no more is made anew as soon as it may return, and not earlier', async () => {
+      answer = () => new Response(null, { status: 404 })
+      let go = (_: boolean) => {}
+      const { made } = await flowing('down', () => new Promise((resolve) => (go = resolve)))
+      await made.verify()
+      await vi.advanceTimersByTimeAsync(1500)
+      expect(Connection.made).toHaveLength(1)
+      go(true)
+      await vi.advanceTimersByTimeAsync(0)
       expect(Connection.made).toHaveLength(2)
     })
 

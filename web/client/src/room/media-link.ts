@@ -49,7 +49,7 @@ export interface LinkOptions {
   made?(connection: RTCPeerConnection): void
   /** The connection has come up, and takes the place of the one before. */
   connected?(connection: RTCPeerConnection): void
-  /** Asked before a lost connection is made anew; false ends the link. Throws if it cannot tell, which counts as a failed try. */
+  /** Asked before a lost connection is made anew, and waited for; false ends the link. Throws if it cannot tell, which counts as a failed try. */
   mayReturn?(): Promise<boolean>
   /** Changes the offer before it is used. */
   shape?(sdp: string): string
@@ -140,7 +140,8 @@ export class MediaLink {
     if (generation !== this.generation || this.state !== 'live') return
     if (answer === 'gone') {
       this.location = null
-      this.lose()
+      if (this.options.mayReturn) this.again(Math.max(0, this.notBefore - performance.now())) // the server is there, and who is asked knows the moment
+      else this.lose()
     } else if (connection.connectionState !== 'connected') {
       if (answer === 'away') this.lose()
       else this.renew(connection)

@@ -34,6 +34,8 @@ export type Sheet =
 
 const undoTime = 30_000
 const offerTime = 15_000
+/** What comes back waits so long, in milliseconds, for a stream of events that is lost. */
+const streamPatience = 5000
 const handKnown = 'besedka.hand-known'
 
 export interface SessionOptions {
@@ -98,6 +100,7 @@ export class RoomSession {
   private readonly hidden: HiddenWatch
   private wasOffered = false
   private lastView: RoomView | null = null
+  private readonly streamWaiters: (() => void)[] = []
   private readonly reactions = new Reactions((floating, sums) => {
     this.floating = floating
     this.sums = sums
@@ -248,6 +251,7 @@ export class RoomSession {
       void this.speaking.verify()
     }
     this.isStreamLost = !isConnected
+    if (isConnected) this.streamWaiters.splice(0).forEach((go) => go())
   }
 
   /** The server is about to end, and another takes its place: the sound may play on until it stops, and comes back after that time. */
@@ -493,7 +497,17 @@ export class RoomSession {
     })
   }
 
+  /** Waits for the stream of events, if it is lost: the server has spread its return, and what else comes back goes with it. */
+  private streamBack(): Promise<void> {
+    if (!this.isStreamLost) return Promise.resolve()
+    return new Promise((go) => {
+      this.streamWaiters.push(go)
+      setTimeout(go, streamPatience)
+    })
+  }
+
   private async mayReturn(): Promise<boolean> {
+    await this.streamBack()
     const holds = await this.options.holdsSeat()
     if (!holds) this.yieldSeat()
     return holds
