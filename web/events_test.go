@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,24 @@ func TestEventsResumeWhereTheyWereLeft(t *testing.T) {
 					t.Errorf("%+v, want %s", e, want)
 				}
 			}
+		}
+	})
+}
+
+func TestEachStreamIsGivenAnotherMomentToComeBack(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		anna := w.member("anna")
+		given := map[int]bool{}
+		for range 8 {
+			s := anna.events(t, "/events")
+			if !s.scan.Scan() {
+				t.Fatal(s.scan.Err())
+			}
+			ms, err := strconv.Atoi(strings.TrimPrefix(s.scan.Text(), "retry: "))
+			if err != nil || ms < 300 || ms >= 2300 || given[ms] {
+				t.Errorf("%q after %v", s.scan.Text(), given)
+			}
+			given[ms] = true
 		}
 	})
 }
