@@ -3,8 +3,10 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,6 +30,7 @@ type returns struct {
 	mu    sync.Mutex
 	took  []float32   // ms from the last packet of a listener before to the first one after
 	tries []time.Time // when a session was asked for, by listeners and speakers
+	found []time.Time // when a listener looked for the server and found it
 	away  int         // listeners who look for the server now
 }
 
@@ -39,26 +42,51 @@ type Returns struct {
 	P50     float64 `json:"p50_ms"`
 	P99     float64 `json:"p99_ms"`
 	Longest float64 `json:"longest_ms"`
-	Tries   int     `json:"tries"`   // requests for a session, those of speakers too
-	Busiest int     `json:"busiest"` // requests in the busiest 100 ms
-	Span    float64 `json:"span_ms"` // from the first request to the last
+	Found   Storm   `json:"found"` // the listeners who looked for the server and found it
+	Tries   Storm   `json:"tries"` // requests for a session, those of speakers too
+}
+
+// Storm tells how evenly many did something after one moment.
+type Storm struct {
+	Number  int     `json:"number"`
+	Span    float64 `json:"span_ms"` // from the first to the last
+	Busiest int     `json:"busiest"` // in the busiest 100 ms
+}
+
+// Peak is how many times the mean of 100 ms the busiest 100 ms were.
+func (s Storm) Peak() float64 {
+	if s.Number == 0 {
+		return 0
+	}
+	spans := max(s.Span*1e6/float64(spikeSpan), 1)
+	return float64(s.Busiest) * spans / float64(s.Number)
+}
+
+func (s Storm) String() string {
+	return fmt.Sprintf("%d in %.0f ms, %d in the busiest 100 ms, %.1f times the mean", s.Number, s.Span, s.Busiest, s.Peak())
+}
+
+func storm(moments []time.Time) Storm {
+	slices.SortFunc(moments, time.Time.Compare)
+	out := Storm{Number: len(moments)}
+	first := 0
+	for i, at := range moments {
+		for at.Sub(moments[first]) >= spikeSpan {
+			first++
+		}
+		out.Busiest = max(out.Busiest, i-first+1)
+		out.Span = float64(at.Sub(moments[0])) / 1e6
+	}
+	return out
 }
 
 func (x *returns) report() *Returns {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	out := &Returns{OK: len(x.took), Away: x.away, Tries: len(x.tries), P50: percentile(x.took, 50), P99: percentile(x.took, 99), Longest: percentile(x.took, 100)}
-	for i, from := range x.tries {
-		n := 0
-		for _, at := range x.tries[i:] {
-			if at.Sub(from) < spikeSpan {
-				n++
-			}
-		}
-		out.Busiest = max(out.Busiest, n)
-		out.Span = max(out.Span, float64(from.Sub(x.tries[0]))/1e6)
+	return &Returns{
+		OK: len(x.took), Away: x.away, P50: percentile(x.took, 50), P99: percentile(x.took, 99), Longest: percentile(x.took, 100),
+		Found: storm(x.found), Tries: storm(x.tries),
 	}
-	return out
 }
 
 func (x *returns) note(f func()) {
@@ -128,7 +156,11 @@ func (r *run) open(ctx context.Context, m *room, who credential, before *events)
 		if pause(ctx, wait) != nil {
 			return nil
 		}
+		at := r.Now()
 		if x, err := r.api.events(ctx, m.id, who); err == nil {
+			if before != nil {
+				r.returns.note(func() { r.returns.found = append(r.returns.found, at) })
+			}
 			return x
 		}
 	}

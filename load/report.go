@@ -192,8 +192,9 @@ func (r Report) String() string {
 		line("  while measured", "%s", *r.Arrived)
 	}
 	if b := r.Returns; b != nil {
-		line("came back", "%d, %d still away; p50 %.0f ms, p99 %.0f ms, longest %.0f ms; %d requests in %.0f ms, %d in the busiest 100 ms",
-			b.OK, b.Away, b.P50, b.P99, b.Longest, b.Tries, b.Span, b.Busiest)
+		line("came back", "%d, %d still away; p50 %.0f ms, p99 %.0f ms, longest %.0f ms", b.OK, b.Away, b.P50, b.P99, b.Longest)
+		line("  at the door", "%s", b.Found)
+		line("  for a session", "%s", b.Tries)
 	}
 	reasons := make([]string, 0, len(r.Joins.Why))
 	for why := range r.Joins.Why {
