@@ -62,6 +62,7 @@ func (s Storm) Peak() float64 {
 	return float64(s.Busiest) * spans / float64(s.Number)
 }
 
+// String says it in words.
 func (s Storm) String() string {
 	return fmt.Sprintf("%d in %.0f ms, %d in the busiest 100 ms, %.1f times the mean", s.Number, s.Span, s.Busiest, s.Peak())
 }
