@@ -293,8 +293,8 @@ func TestFloodIsDroppedAtTheSpeakersOwnBudget(t *testing.T) {
 	before := w.srv.Stats()
 	const frames = 60
 	for i := range uint32(frames) {
-		for k := range uint32(10) { // ten times the packet rate
-			flooder.say(uint16(n+10*i+k), 1_000_000+10*i+k)
+		for k := range uint32(30) { // many times the packet rate, also where a frame takes longer
+			flooder.say(uint16(n+30*i+k), 1_000_000+30*i+k)
 		}
 		honest.say(uint16(i), 2_000_000+i)
 		<-time.After(frameDur)
