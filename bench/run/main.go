@@ -5,7 +5,7 @@
 //
 //	make bench          or          go run ./bench/run [-rows audience,rest] [-rounds 2] [-json file]
 //
-// Each server runs alone on core 0 with GOMAXPROCS=1, the load generator on core 1. What is
+// Each server runs alone on core 0, the load generator on core 1. What is
 // compared takes turns (A B A B), and each round measures the limit of this machine too
 // (encrypt and sendmmsg, nothing else). CPU is user and system time of the server's
 // process, from /proc. Nothing is asserted: the figures are for people.

@@ -43,7 +43,6 @@ func (s *server) stop() {
 func launch(ctx context.Context, name, url string, args ...string) (*server, error) {
 	args = append([]string{"taskset", "-c", strconv.Itoa(serverCore)}, args...)
 	s := &server{name: name, url: url, cmd: exec.Command(args[0], args[1:]...), output: &tail{}, ended: make(chan struct{})}
-	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	began := time.Now()
 	if err := s.cmd.Start(); err != nil {
