@@ -79,7 +79,7 @@ export class Speaking {
 
   /** The server says that this person is muted or not; false if that is only the echo of what they did here. */
   muteTold(isMuted: boolean): boolean {
-    if (!isMuted || this.isMuted || this.link !== 'live' || this.isStarting || this.sync.isRecent()) return false // without a session the server shows everybody as muted
+    if (!isMuted || this.isMuted || this.link !== 'live' || this.media.isInDoubt || this.isStarting || this.sync.isRecent()) return false // without a session the server shows everybody as muted
     this.isMuted = true
     this.listen(false)
     this.sync.reset(true)
