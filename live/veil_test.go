@@ -9,8 +9,6 @@ import (
 	"besedka"
 )
 
-const vera = besedka.ParticipantID("vera")
-
 // newVeiled is a bench on which vera is hidden from boris, or whoever hidden says.
 func newVeiled(t testing.TB, hidden map[besedka.ParticipantID][]besedka.AccountID) *bench {
 	b := newBench(t)

@@ -110,6 +110,7 @@ test('who was removed is told why and does not come back', async () => {
   await host.page.getByLabel('Off topic, does not let others speak').check();
   await host.button('Remove').click();
   await guest.page.getByRole('heading', { name: 'You were removed from this room' }).waitFor();
+  await new Promise((done) => setTimeout(done, 1000)); // what was on its way, and the farewell
   const before = hosts.datagramsReceived('b');
   await new Promise((done) => setTimeout(done, 1000));
   assert.equal(hosts.datagramsReceived('b'), before);
