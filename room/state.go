@@ -350,7 +350,7 @@ const kindMuteChanged = "mute_changed"
 func (s *State) noticeMute(who besedka.ParticipantID) {
 	seat := s.seats.rows[who]
 	s.out.notices = append(s.out.notices, notice{kindMuteChanged,
-		fields{"account": who, "muted": seat.shownMuted()}})
+		fields{"account": who, "muted": seat.shownMuted(), "switched_off": seat.Muted}})
 }
 
 // shownMuted is true also while nothing could be heard for want of an up session.

@@ -113,7 +113,8 @@ type Me struct {
 	Hand            *OwnHand              `json:"hand"`
 	StageInvitation *OwnInvitation        `json:"stage_invitation"`
 	HeirOffer       bool                  `json:"heir_offer"`
-	Muted           bool                  `json:"muted"`
+	Muted           bool                  `json:"muted" doc:"As the others are shown it: also while there is no session up."`
+	SwitchedOff     bool                  `json:"switched_off" doc:"I have muted myself, or a moderator has: not for want of a session."`
 	Silenced        bool                  `json:"silenced"`
 	LastModerator   bool                  `json:"last_moderator" doc:"Nobody else here moderates: hand over before leaving."`
 	BlockedOnStage  []Person              `json:"blocked_on_stage" doc:"Whom on stage I block: to be asked about before I enter."`
@@ -221,7 +222,7 @@ func (s *State) me(who besedka.ParticipantID) Me {
 	role := s.Role(who)
 	account := who.Account()
 	m.Role, m.Seated, m.Overflow = &role, true, seat.Overflow
-	m.Muted, m.Silenced = seat.shownMuted(), s.voices.rows[account].SilencedBy != ""
+	m.Muted, m.SwitchedOff, m.Silenced = seat.shownMuted(), seat.Muted, s.voices.rows[account].SilencedBy != ""
 	m.HeirOffer = account != "" && s.vigil.Offered == account
 	m.LastModerator = role.Moderates() && len(s.moderators()) == 1
 	if hand, up := s.hands.get(account); up {

@@ -33,6 +33,10 @@ func TestKillKeepsEveryRoleAndSpeechComesBack(t *testing.T) {
 		if me := p.must(http.MethodGet, "/me", nil).json(); me["room"] != room || me["seat_here"] != true {
 			t.Errorf("%s sits in %v, here: %v", p.name, me["room"], me["seat_here"])
 		}
+		// Without a session everybody is shown as muted; that is no reason to mute oneself.
+		if own, _ := p.must(http.MethodGet, "/rooms/"+room, nil).json()["me"].(map[string]any); own["muted"] != true || own["switched_off"] != false {
+			t.Errorf("%s: muted %v, switched off %v", p.name, own["muted"], own["switched_off"])
+		}
 		if is, was := host.room(room).role(p), before.role(p); is != was {
 			t.Errorf("%s was %s and is %q", p.name, was, is)
 		}

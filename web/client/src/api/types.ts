@@ -181,6 +181,8 @@ export interface OwnState {
   stage_invitation: { by: Person } | null
   heir_offer: boolean
   muted: boolean
+  /** Not for want of a session, but by oneself or a moderator. */
+  switched_off: boolean
   silenced: boolean
   last_moderator: boolean
   overflow: boolean

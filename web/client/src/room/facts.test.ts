@@ -13,7 +13,7 @@ function view(participants: Participant[], me: Partial<RoomView['me']> = {}, mor
   return {
     id: 'r', title: '', kind: 'open', host: { id: 'h', username: 'h', name: 'h' }, started_at: '', ended_at: null, language: 'en', attribution: 'off_record', attribution_change: null, visibility_change: null, queue_rule: 'first_come', stage_reactions: false, refetch_after_ms: 0, timer: null, pin: null, agenda: null, chat: { mode: 'everyone', slow_seconds: 0 }, questions: { on: true, anonymous: false }, audience_shown: 0,  guests_allowed: false, hands: 'everyone', seq: 5,
     counts: { all: participants.length, on_stage: 1, audience: 1, guests: 0 }, participants, ...more,
-    me: { participant: 'me', role: 'listener', seated: true, hand: null, stage_invitation: null, heir_offer: false, last_moderator: false, overflow: false, blocked_on_stage: [], share: null, muted: false, silenced: false, ...me },
+    me: { participant: 'me', role: 'listener', seated: true, hand: null, stage_invitation: null, heir_offer: false, last_moderator: false, overflow: false, blocked_on_stage: [], share: null, muted: false, switched_off: false, silenced: false, ...me },
   }
 }
 

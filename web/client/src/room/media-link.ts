@@ -131,11 +131,6 @@ export class MediaLink {
     if (this.state === 'live' && this.connection) this.renew(this.connection)
   }
 
-  /** Whether the server is being asked for its word on the session, so that nobody knows whether it is still there. */
-  get isInDoubt(): boolean {
-    return this.isAsking
-  }
-
   /** Asks the server how the session is, and makes a new one if it is gone or its path is lost. Called when there is reason to doubt. */
   async verify(): Promise<void> {
     const { connection, generation } = this

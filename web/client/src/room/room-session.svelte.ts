@@ -528,10 +528,10 @@ export class RoomSession {
     if (this.lastView) mentionComings(this.lastView, view, this.options.notices)
     this.lastView = view
     if (view.ended_at) return this.finish('ended')
-    const { role, silenced, muted } = view.me
+    const { role, silenced, switched_off } = view.me
     if (role === null || role === 'listener') this.stepOff()
     else if (silenced) this.speaking.mute()
-    else if (muted && this.speaking.link === 'live' && this.speaking.muteTold(true)) this.options.notices.interrupt(t('say_muted_by'))
+    else if (switched_off && this.speaking.muteTold()) this.options.notices.interrupt(t('say_muted_by'))
   }
 
   private follow(event: LiveEvent): void {
@@ -541,7 +541,7 @@ export class RoomSession {
     if (event.kind === 'moved_to_audience' && isSelf) this.stepOff()
     if (event.kind === 'silenced' && isSelf) this.speaking.mute()
     if (event.kind === 'speaker_joined' && isSelf) this.isFresh = true
-    if (event.kind === 'mute_changed' && isSelf && event.data.muted === true && this.speaking.muteTold(true)) {
+    if (event.kind === 'mute_changed' && isSelf && event.data.switched_off === true && this.speaking.muteTold()) {
       this.options.notices.show(t('say_muted_by'), { isUrgent: true })
     }
   }

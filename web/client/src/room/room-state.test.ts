@@ -5,7 +5,7 @@ import { RoomState } from './room-state.svelte'
 const view = (seq: number, title = ''): RoomView => ({
   id: 'r', title, kind: 'open', host: { id: 'h', username: 'h', name: 'h' }, started_at: '', ended_at: null, language: 'en', attribution: 'off_record', attribution_change: null, visibility_change: null, queue_rule: 'first_come', stage_reactions: false, refetch_after_ms: 0, timer: null, pin: null, agenda: null, chat: { mode: 'everyone', slow_seconds: 0 }, questions: { on: true, anonymous: false }, audience_shown: 0,  guests_allowed: false, hands: 'everyone', seq,
   counts: { all: 2, on_stage: 2, audience: 0, guests: 0 }, participants: [],
-  me: { participant: 'me', role: 'moderator', seated: true, hand: null, stage_invitation: null, heir_offer: false, last_moderator: false, overflow: false, blocked_on_stage: [], share: null, muted: true, silenced: false },
+  me: { participant: 'me', role: 'moderator', seated: true, hand: null, stage_invitation: null, heir_offer: false, last_moderator: false, overflow: false, blocked_on_stage: [], share: null, muted: true, switched_off: false, silenced: false },
 })
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))

@@ -77,9 +77,9 @@ export class Speaking {
     this.sync.want(true)
   }
 
-  /** The server says that this person is muted or not; false if that is only the echo of what they did here. */
-  muteTold(isMuted: boolean): boolean {
-    if (!isMuted || this.isMuted || this.link !== 'live' || this.media.isInDoubt || this.isStarting || this.sync.isRecent()) return false // without a session the server shows everybody as muted
+  /** The server says that this person has been muted; false if that is only the echo of what they did here. */
+  muteTold(): boolean {
+    if (this.isMuted || this.link !== 'live' || this.isStarting || this.sync.isRecent()) return false
     this.isMuted = true
     this.listen(false)
     this.sync.reset(true)
