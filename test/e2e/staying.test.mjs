@@ -98,8 +98,10 @@ test('somebody without an account listens by the guest link', async () => {
   await hearsOn(stranger);
   await stranger.seesRinging('Host');
   assert.equal(await stranger.button('Raise hand').count(), 0);
+  const gone = stranger.page.waitForResponse((r) => r.request().method() === 'DELETE' && r.url().endsWith('/seat'));
   await stranger.button('Leave quietly').click();
   await stranger.button('Leave quietly').waitFor({ state: 'detached' });
+  await gone; // closing the page now could break it off
   assert.deepEqual(stranger.errors, []);
   await stranger.page.context().close();
 });
