@@ -95,14 +95,15 @@ func (b *bench) drive(ctx context.Context, start starter, c load.Config) (measur
 			onPhase(p)
 		}
 	}
-	if m.Report, err = load.Run(ctx, c); err != nil {
+	m.Report, err = load.Run(ctx, c)
+	if samples != nil {
+		m.User, b.unsampled = samples.user(ctx)
+	}
+	if err != nil {
 		return m, fmt.Errorf("%s: %w\n%s", s.name, err, s.log())
 	}
 	if m.Report.Joins.OK == 0 {
 		return m, fmt.Errorf("%s: nobody could join: %v\n%s", s.name, m.Report.Joins.Why, s.log())
-	}
-	if samples != nil {
-		m.User, b.unsampled = samples.user(ctx)
 	}
 	fmt.Fprintf(os.Stderr, "  %-22s joins: %s; %.1f µs a listener-second", s.name, m.Report.Joins, m.perListenerSecond())
 	if c.Speakers == 0 {

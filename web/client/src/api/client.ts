@@ -48,6 +48,7 @@ export class Client {
       headers,
       credentials: 'same-origin',
       cache: 'no-store',
+      keepalive: method === 'DELETE', // what is given up, is also when the page is closed behind it
       ...(body === undefined ? {} : { body }),
       ...(options.signal ? { signal: options.signal } : {}),
     }).catch((cause: unknown) => {

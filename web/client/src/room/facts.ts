@@ -37,7 +37,7 @@ const changes: Record<string, Change> = {
     refetch: 'calm',
   }),
   mute_changed: (view, context) => ({
-    view: withOwn(withPerson(view, context.account, { muted: context.event.data.muted === true }), context, { muted: context.event.data.muted === true }),
+    view: withOwn(withPerson(view, context.account, { muted: context.event.data.muted === true }), context, { muted: context.event.data.muted === true, switched_off: context.event.data.switched_off === true }),
     refetch: 'no',
   }),
   speaker_joined: (view, context) => {
