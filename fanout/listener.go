@@ -39,7 +39,7 @@ type Listener struct {
 	at     int // index in group.outs
 	gone   bool
 	report *ControlSealer
-	resend bucket
+	resend Bucket
 	slots  int
 	path
 }
@@ -133,7 +133,7 @@ func (l *Listener) resendLocked(b *batch, now time.Time, i int, seq uint16) {
 	last := s.next() - 1 - o.base[i]
 	index := s.next() - 1 - uint32(uint16(last)-seq)
 	e := s.cached(index)
-	if e == nil || int32(index-o.since[i]) < 0 || o.hides(e) || !l.resend.take(now, resendsPerSecond, resendBurst) {
+	if e == nil || int32(index-o.since[i]) < 0 || o.hides(e) || !l.resend.Take(now, resendsPerSecond, resendBurst) {
 		l.floor.counters.DropNack.Add(1)
 		return
 	}

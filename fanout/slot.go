@@ -28,6 +28,7 @@ type slot struct {
 	open    bool   // the mapping below holds
 	source  uint32 // the speaker's SSRC when it began
 	firstIn uint64 // the speaker's index with which it began
+	from    uint32 // the timestamp given to that packet
 	highIn  uint64 // the speaker's highest index seen
 	shift   uint32 // added to the speaker's timestamp
 
@@ -60,7 +61,8 @@ func (s *slot) begin(p *Packet, now time.Time) {
 	}
 	s.open, s.source = true, p.SSRC
 	s.firstIn, s.highIn = p.Index, p.Index
-	s.shift = s.ts + s.elapsed(now) - p.Timestamp
+	s.from = s.ts + s.elapsed(now)
+	s.shift = s.from - p.Timestamp
 }
 
 // continues says whether p goes on where the mapping is. One that comes late may be
@@ -96,9 +98,11 @@ func (s *slot) admit(p *Packet, now time.Time) (o OpusPacket, ok bool) {
 }
 
 // repair is what packet p repeats of an earlier one (RFC 2198), as it is to be given to
-// the streams, which know whether they have it. It never begins anything.
+// the streams, which know whether they have it. It never begins anything, and what was
+// said before the slot was his, perhaps while he was muted, is not made up for.
 func (s *slot) repair(p *Packet, r REDBlock) (o OpusPacket, ok bool) {
-	if !s.continues(p) || p.Index <= s.firstIn || int32(r.Timestamp-p.Timestamp) >= 0 || isDTX(r.Payload) {
+	if !s.continues(p) || p.Index <= s.firstIn || int32(r.Timestamp-p.Timestamp) >= 0 || isDTX(r.Payload) ||
+		int32(r.Timestamp+s.shift-s.from) < 0 {
 		return o, false
 	}
 	o, _, ok = s.onClock(p, r.Timestamp, r.Payload)

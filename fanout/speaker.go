@@ -24,18 +24,19 @@ type Speaker struct {
 	loudness float64   // 127 − level, smoothed
 	soundAt  time.Time // last packet with sound
 	heardAt  time.Time // last packet
-	budget   bucket
+	budget   Bucket
+	news     news
 	aired    *time.Duration // of his number
 }
 
-// bucket is a token bucket.
-type bucket struct {
+// Bucket is a token bucket, full at first. Not for concurrent use.
+type Bucket struct {
 	tokens float64
 	at     time.Time
 }
 
-// take says whether one more fits at a rate per second with a burst.
-func (b *bucket) take(now time.Time, rate, burst float64) bool {
+// Take says whether one more fits at a rate per second with a burst.
+func (b *Bucket) Take(now time.Time, rate, burst float64) bool {
 	if b.at.IsZero() {
 		b.tokens = burst
 	} else if d := now.Sub(b.at); d > 0 {
@@ -46,6 +47,29 @@ func (b *bucket) take(now time.Time, rate, burst float64) bool {
 		return false
 	}
 	b.tokens--
+	return true
+}
+
+// said is how many timestamps of a speaker are remembered: more than there are frames of 10 ms in what
+// RED can repeat (maxREDOffset).
+const said = 40
+
+// news are timestamps of a speaker's packets, of which RED brings each several times.
+type news struct {
+	known [said]uint32
+	at    int
+	n     int
+}
+
+// add notes a timestamp and says whether it is new.
+func (x *news) add(timestamp uint32) bool {
+	for _, t := range x.known[:x.n] {
+		if t == timestamp {
+			return false
+		}
+	}
+	x.known[x.at] = timestamp
+	x.at, x.n = (x.at+1)%said, min(x.n+1, said)
 	return true
 }
 
@@ -65,7 +89,7 @@ func (sp *Speaker) Forward(now time.Time, p Packet, out *Outbox) {
 	switch {
 	case sp.gone || !sp.forward:
 		f.counters.DropMuted.Add(1)
-	case !sp.budget.take(now, packetsPerSecond, packetBurst):
+	case !sp.budget.Take(now, packetsPerSecond, packetBurst):
 		f.counters.DropRate.Add(1)
 	case len(p.Payload) == 0:
 		f.counters.DropPadding.Add(1)
@@ -84,10 +108,30 @@ func (sp *Speaker) forwardLocked(now time.Time, p *Packet, out *Outbox) {
 		return
 	}
 	p.csrc = sp.csrc
+	sp.newsLocked(now, p)
 	sound := sp.listen(now, p)
 	if sp.floor.forwardLocked(sp, p, now, out) && sound {
 		*sp.aired += duration(samples)
 	}
+}
+
+// newsLocked leaves in a packet of what it repeats only what has not come, and takes that from the
+// budget like packets of its own: a packet may bring fifteen others, and each of them
+// goes out to every listener.
+func (sp *Speaker) newsLocked(now time.Time, p *Packet) {
+	sp.news.add(p.Timestamp)
+	kept := p.Earlier[:0]
+	for _, r := range p.Earlier {
+		if !sp.news.add(r.Timestamp) {
+			continue
+		}
+		if !sp.budget.Take(now, packetsPerSecond, packetBurst) {
+			sp.floor.counters.DropRate.Add(1)
+			continue
+		}
+		kept = append(kept, r)
+	}
+	p.Earlier = kept
 }
 
 // SetForward opens or shuts the speaker's mouth. After SetForward(false) has

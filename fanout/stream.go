@@ -107,17 +107,34 @@ func (s *stream) cached(index uint32) *frame {
 	return nil
 }
 
-// forget throws away what has not been sent yet or could be sent again of a speaker.
+// forget throws away what has not been sent yet or could be sent again of a speaker, also
+// in packets of who has spoken next, which repeat the end of his sound (RED).
 func (s *stream) forget(csrc uint32) {
 	if s.merger.source == csrc {
 		s.merger.Discard()
 	}
 	if s.red != nil {
 		s.red.Forget()
+		s.forgetRepeats(csrc)
 	}
 	for i := range s.cache {
 		if s.cache[i].csrc == csrc {
 			s.cache[i].index = 0
+		}
+	}
+}
+
+// forgetRepeats forgets packets of others that may repeat some of a speaker's.
+func (s *stream) forgetRepeats(csrc uint32) {
+	for i := range s.cache {
+		e := &s.cache[i]
+		if e.index == 0 || e.csrc != csrc {
+			continue
+		}
+		for k := range uint32(MaxREDDistance) {
+			if next := s.cached(e.index + k + 1); next != nil && next.csrc != csrc {
+				next.index = 0
+			}
 		}
 	}
 }

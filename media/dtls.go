@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -81,14 +83,13 @@ func newIdentity(random io.Reader, now time.Time) (identity, error) {
 	}, nil
 }
 
-// beginLocked starts the handshake, with the peer's first record if he begins it. s.mu is held.
-func (s *session) beginLocked(first []byte) {
+// beginLocked starts the handshake, with the peer's ClientHello if he begins it. s.mu is held.
+func (s *session) beginLocked(first []byte, h hello) {
 	s.state = shaking
 	s.pipe = newPipe(s)
 	s.server.wg.Add(1)
 	go s.shake(s.pipe)
 	if first != nil {
-		h, _ := parseHello(first)
 		s.pipe.random = h.random
 		s.pipe.push(first)
 	}
@@ -153,30 +154,67 @@ func (s *session) negotiate(ctx context.Context, p *pipe) (h *handshake, err err
 	if err != nil {
 		return nil, err
 	}
+	p.conn = conn
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
-	profile, ok := conn.SelectedSRTPProtectionProfile()
-	state, known := conn.ConnectionState()
-	if !ok || !known {
-		return nil, errors.New("no SRTP profile agreed")
-	}
-	keys := fanout.Profile(profile)
-	material, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, 2*(fanout.KeyLen+keys.SaltLen()))
-	if err != nil {
-		return nil, err
-	}
-	client, server, err := fanout.SplitKeys(keys, material)
-	if err != nil {
-		return nil, err
-	}
-	h = &handshake{ours: server, theirs: client, farewell: p.secrets.peerKey(s.active)}
-	if s.active {
-		h.ours, h.theirs = client, server
-	} else {
+	if h, err = p.keys(); err == nil && !s.active {
 		h.flight = p.lastFlight()
 	}
+	return h, err
+}
+
+var errProfile = errors.New("no SRTP profile agreed")
+
+// keys are those on which the handshake has agreed, from when our Finished is made.
+func (p *pipe) keys() (*handshake, error) {
+	profile, agreed := p.conn.SelectedSRTPProtectionProfile()
+	state, known := p.conn.ConnectionState()
+	if !agreed || !known {
+		return nil, errProfile
+	}
+	salt := fanout.Profile(profile).SaltLen()
+	material, err := state.ExportKeyingMaterial("EXTRACTOR-dtls_srtp", nil, 2*(fanout.KeyLen+salt))
+	if err != nil {
+		return nil, err
+	}
+	client, server, err := fanout.SplitKeys(fanout.Profile(profile), material)
+	if err != nil {
+		return nil, err
+	}
+	active := p.session.active
+	h := &handshake{ours: server, theirs: client, farewell: p.secrets.peerKey(active, state.RemoteRandomBytes())}
+	if active {
+		h.ours, h.theirs = client, server
+	}
 	return h, nil
+}
+
+// early makes a session live of which we are the DTLS client when our Finished is sent,
+// a round trip before the server's Finished could come. It is what RFC 7918 calls a
+// false start, and keeps its conditions (§3, §4): only ECDHE on P-256 with AES-GCM is
+// offered, in one version of the protocol, so that there is nothing weaker to be talked
+// into; and when pion/dtls makes our Finished, it has compared the peer's certificate with the
+// fingerprint of his offer and has verified, with that certificate, his signature over the key
+// exchange and both randoms, of which ours is fresh: no replay, and nobody with another key.
+//
+// What the signature does not cover is the rest of both hellos: suite, SRTP profile, extensions.
+// The extended master secret is required (RFC 7627 §4), and depends on every byte of the handshake up
+// to the key exchange as we have seen it. If somebody on the way has changed one, the peer has
+// another master secret, and whoever has changed it has none: what is sent opens for nobody, and what
+// comes is not authentic here. So the Finished that we do not wait for, and never read, would tell
+// us nothing that the first authentic packet does not tell.
+//
+// Who gets that far has answered our ClientHello at his path: nothing is sent to an address that has
+// only been claimed. If the peer gives the handshake up after that (his alert is in clear, hence
+// not believed), or never ends it, the session is a live one like others: it lasts as long as he
+// checks his path (consentFor), and what is sent on it needs his keys. Our last flight is sent again
+// when he repeats his, for flightFor.
+func (p *pipe) early() {
+	if h, err := p.keys(); err == nil {
+		h.flight = p.lastFlight()
+		p.session.establish(h)
+	}
 }
 
 // dial sets the handshake up; nothing is sent yet.
@@ -232,11 +270,13 @@ type pipe struct {
 	off     chan struct{}
 	once    sync.Once
 	secrets secrets
+	conn    *dtls.Conn // set before the handshake begins
 
 	random   [32]byte // of the ClientHello that began it
 	contends bool     // it began beside another one
 
 	mu     sync.Mutex
+	came   uint64   // records in clear that have come
 	flight [][]byte // datagrams written since the last read
 	read   bool
 	turn   bool // it is ours to compute
@@ -290,13 +330,30 @@ func (p *pipe) giveTurn() {
 }
 
 func (p *pipe) push(b []byte) {
-	p.secrets.see(b)
+	if p.session.active {
+		p.secrets.see(b)
+	}
+	b = bytes.Clone(b)
 	p.mu.Lock()
 	p.quiet = false
+	p.renumberLocked(b)
 	p.mu.Unlock()
 	select {
-	case p.in <- append([]byte(nil), b...):
+	case p.in <- b:
 	default:
+	}
+}
+
+// renumberLocked gives records in clear numbers of our own, in the order in which they come. Nothing
+// protects those that they have, and pion/dtls holds them against a replay window: one forged record
+// with a high number would make it deaf to the peer's.
+func (p *pipe) renumberLocked(b []byte) {
+	for len(b) >= recordHeader {
+		if recordEpoch(b) == 0 {
+			binary.BigEndian.PutUint64(b[3:], p.came) // 48 bits: the epoch, before them, stays zero
+			p.came++
+		}
+		b = b[min(len(b), recordHeader+int(binary.BigEndian.Uint16(b[11:]))):]
 	}
 }
 
@@ -319,7 +376,9 @@ func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // WriteTo implements net.PacketConn. As client, the session is live when our Finished is sent.
 func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
-	p.secrets.see(b)
+	if !p.session.active {
+		p.secrets.see(b)
+	}
 	p.mu.Lock()
 	if p.read {
 		p.flight, p.read = nil, false
@@ -335,10 +394,7 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	}
 	p.send(b)
 	if p.session.active && endsFlight(b) {
-		if h := p.secrets.early(); h != nil {
-			h.flight = p.lastFlight()
-			p.session.establish(h)
-		}
+		p.early()
 	}
 	return len(b), nil
 }

@@ -9,32 +9,14 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"sync"
-
-	"golang.org/x/crypto/cryptobyte"
-
-	"besedka/fanout"
 )
 
-// DTLS 1.2 records, RFC 6347 §4.1.
-const (
-	recordHeader     = 13
-	recordCipherSpec = 20
-	recordAlert      = 21
-	recordHandshake  = 22
-
-	alertFatal       = 2
-	alertCloseNotify = 0
-)
-
-func recordEpoch(b []byte) uint16 { return binary.BigEndian.Uint16(b[3:]) }
-
-// secrets gathers during a handshake what keys are made of: the master secret and
-// the client random as pion/dtls logs them for debuggers, when the peer's signature and
-// certificate have been checked; the server random and the SRTP profile from the
-// ServerHello on the wire.
+// secrets gathers during a handshake what the key of a farewell is made of: the master secret
+// and the client random as pion/dtls logs them for debuggers, when the peer's signature and
+// certificate have been checked; the server random from the ServerHello on the wire. They
+// are in memory only, and go with the handshake.
 type secrets struct {
 	mu           sync.Mutex
-	profile      fanout.Profile
 	clientRandom []byte
 	serverRandom []byte
 	master       []byte
@@ -56,60 +38,20 @@ func (k *secrets) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// see notes the random and the SRTP profile of a ServerHello that begins a datagram of epoch 0.
+const randomLen = 32 // four bytes of time and 28 random ones, RFC 5246 §7.4.1.2
+
+// see notes the random of the first ServerHello that begins a datagram of the server's: pion/dtls
+// takes the first one too, and whoever forges one behind it changes nothing.
 func (k *secrets) see(b []byte) {
-	const body = recordHeader + 12 // behind the handshake header
-	if len(b) >= body+2+32 && b[0] == recordHandshake && recordEpoch(b) == 0 && b[recordHeader] == 2 {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.serverRandom = append([]byte(nil), b[body+2:body+2+32]...)
-		k.profile = profileOf(b[body+2+32:])
+	const body = recordHeader + messageHeader
+	if len(b) < body+2+randomLen || !isMessage(b, typeServerHello) {
+		return
 	}
-}
-
-// profileOf reads the SRTP profile (RFC 5764 §4.1.1) out of what stands in a ServerHello
-// behind its random: the session's id, cipher suite, compression, and extensions.
-func profileOf(b []byte) fanout.Profile {
-	const useSRTP = 14
-	rest := cryptobyte.String(b)
-	var id, extensions cryptobyte.String
-	if !rest.ReadUint8LengthPrefixed(&id) || !rest.Skip(2+1) || !rest.ReadUint16LengthPrefixed(&extensions) {
-		return 0
-	}
-	for !extensions.Empty() {
-		var kind, profile uint16
-		var data, list cryptobyte.String
-		if !extensions.ReadUint16(&kind) || !extensions.ReadUint16LengthPrefixed(&data) {
-			return 0
-		}
-		if kind == useSRTP && data.ReadUint16LengthPrefixed(&list) && list.ReadUint16(&profile) {
-			return fanout.Profile(profile)
-		}
-	}
-	return 0
-}
-
-// early is the handshake as we know it as client when our Finished is sent, or nil if
-// something is missing.
-//
-// Waiting for the peer's Finished would cost a round trip and prove nothing more: the peer has
-// signed the key exchange with the certificate of his offer, and the master secret
-// depends on the whole handshake until then (RFC 7627), so that whoever has
-// changed something of it does not have the keys.
-func (k *secrets) early() *handshake {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	salt := k.profile.SaltLen()
-	if k.master == nil || k.serverRandom == nil {
-		return nil
+	if k.serverRandom == nil {
+		k.serverRandom = bytes.Clone(b[body+2 : body+2+randomLen])
 	}
-	// RFC 5705 §4, without a context.
-	seed := append(append([]byte("EXTRACTOR-dtls_srtp"), k.clientRandom...), k.serverRandom...)
-	client, server, err := fanout.SplitKeys(k.profile, k.expand(seed, 2*(fanout.KeyLen+salt)))
-	if err != nil {
-		return nil
-	}
-	return &handshake{ours: client, theirs: server, farewell: k.peerKeyLocked(true)}
 }
 
 // expand is the PRF of TLS 1.2 with SHA-256 (RFC 5246 §5) over the master secret.
@@ -148,15 +90,13 @@ type recordKey struct {
 	iv  [4]byte
 }
 
-// peerKey is the key with which the peer writes, or nil if something is missing.
-func (k *secrets) peerKey(weAreClient bool) *recordKey {
+// peerKey is the key with which the peer writes, or nil if something is missing: also if
+// he is the server and the handshake went on with another hello than the one seen, whose random
+// ends otherwise.
+func (k *secrets) peerKey(weAreClient bool, peersRandom [randomLen - 4]byte) *recordKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.peerKeyLocked(weAreClient)
-}
-
-func (k *secrets) peerKeyLocked(weAreClient bool) *recordKey {
-	if k.master == nil || k.serverRandom == nil {
+	if k.master == nil || k.serverRandom == nil || weAreClient && !bytes.Equal(k.serverRandom[4:], peersRandom[:]) {
 		return nil
 	}
 	// key_block = PRF(master, "key expansion", server random + client random): RFC 5246 §6.3.

@@ -149,7 +149,7 @@ func FuzzControl(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, x := range []*session{up, down} {
 			x.mu.Lock()
-			x.control = fanout.NewControlOpener(k)
+			x.control, x.asks = fanout.NewControlOpener(k), fanout.Bucket{}
 			to := x.path
 			x.mu.Unlock()
 			before := s.count.controlRefused.Load()
@@ -196,7 +196,8 @@ func FuzzAlert(f *testing.F) {
 		var k secrets
 		k.see(b)
 		_, _ = k.Write(b)
-		_ = k.peerKey(true)
+		_ = k.peerKey(true, [randomLen - 4]byte{})
+		_ = harmless(b)
 	})
 }
 

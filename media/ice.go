@@ -138,7 +138,7 @@ func (s *session) check(m *stunMessage, b []byte, from path, now time.Time) {
 // could send his. Browsers keep it until their ICE is done.
 func (s *session) beginAsClientLocked() {
 	if s.state == waiting && s.active && !s.path.none() {
-		s.beginLocked(nil)
+		s.beginLocked(nil, hello{})
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	MaxOffer      = 64 << 10
 	maxMedia      = 8
 	maxLines      = 2000
+	maxFormats    = 128 // of an m-line: payload types have seven bits
 	maxIdentifier = 64  // of a mid
 	maxCredential = 256 // RFC 8445 §5.3
 )
@@ -92,6 +93,9 @@ func parseLine(d *sdp.SessionDescription, m *sdp.MediaDescription) (l mediaLine,
 	if p := strings.Join(m.MediaName.Protos, "/"); p != "UDP/TLS/RTP/SAVPF" && p != "TCP/TLS/RTP/SAVPF" {
 		return l, fmt.Errorf("protocol %.32s", p)
 	}
+	if n := len(m.MediaName.Formats); n > maxFormats {
+		return l, fmt.Errorf("%d payload types", n)
+	}
 	if _, ok := m.Attribute("rtcp-mux"); !ok {
 		return l, errors.New("no rtcp-mux")
 	}
@@ -150,13 +154,14 @@ func opus(m *sdp.MediaDescription) (uint8, error) {
 // red finds the payload type of RED whose blocks are all of the type opus (RFC 2198
 // §5: "opus/opus"); 0 if it is not offered.
 func red(m *sdp.MediaDescription, opus uint8) uint8 {
+	mapped := mappedTo(m, "red/48000/2")
 	for _, a := range m.Attributes {
 		number, format, _ := strings.Cut(a.Value, " ")
 		if a.Key != "fmtp" || !contains(m.MediaName.Formats, number) || !strings.Contains(format, "/") {
 			continue
 		}
 		pt, err := strconv.ParseUint(number, 10, 7)
-		if err != nil || pt < 35 || pt >= 64 && pt <= 95 || !isMapped(m, number, "red/48000/2") {
+		if err != nil || pt < 35 || pt >= 64 && pt <= 95 || !mapped[pt] {
 			continue
 		}
 		if strings.Trim(strings.ReplaceAll(format, strconv.Itoa(int(opus)), ""), "/ ") == "" {
@@ -166,14 +171,18 @@ func red(m *sdp.MediaDescription, opus uint8) uint8 {
 	return 0
 }
 
-// isMapped says whether the m-line maps the payload type number to the encoding name.
-func isMapped(m *sdp.MediaDescription, number, name string) bool {
+// mappedTo are the payload types that the m-line maps to the encoding name.
+func mappedTo(m *sdp.MediaDescription, name string) (types [maxFormats]bool) {
 	for _, a := range m.Attributes {
-		if n, have, _ := strings.Cut(a.Value, " "); a.Key == "rtpmap" && n == number && strings.EqualFold(strings.TrimSpace(have), name) {
-			return true
+		if a.Key != "rtpmap" {
+			continue
+		}
+		number, have, _ := strings.Cut(a.Value, " ")
+		if pt, err := strconv.ParseUint(number, 10, 7); err == nil && strings.EqualFold(strings.TrimSpace(have), name) {
+			types[pt] = true
 		}
 	}
-	return false
+	return types
 }
 
 // longest is the framing that fits what the m-line says of packet times (RFC 8866

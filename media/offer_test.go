@@ -79,6 +79,7 @@ func TestHostileOffersAreRefused(t *testing.T) {
 		"no Opus":             swap("opus/48000/2", "PCMU/8000"),
 		"Opus out of the way": swap("a=rtpmap:111", "a=rtpmap:112"),
 		"looks like RTCP":     strings.ReplaceAll(swap("SAVPF 111", "SAVPF 72"), "a=rtpmap:111", "a=rtpmap:72"),
+		"more payload types":  swap("SAVPF 111", "SAVPF 111"+strings.Repeat(" 1", maxFormats)),
 		"no rtcp-mux":         drop("a=rtcp-mux\r\n"),
 		"no BUNDLE":           drop("a=group:BUNDLE 0\r\n"),
 		"half a BUNDLE":       strings.Replace(lines(2, nil), "BUNDLE 0 1", "BUNDLE 0", 1),

@@ -25,6 +25,7 @@ const (
 	helloFixed    = recordHeader + messageHeader + 2 + 32 + 1
 
 	typeClientHello        = 1
+	typeServerHello        = 2
 	typeHelloVerifyRequest = 3
 )
 

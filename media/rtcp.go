@@ -16,6 +16,12 @@ const (
 	// one compound packet.
 	maxNacks   = 32
 	maxReports = 8
+
+	// controlsPerSecond and controlBurst are a session's budget of compound packets. Browsers that
+	// miss much send one for each packet that comes, of three slots 150 a second. Each
+	// may take the lock of the room dozens of times.
+	controlsPerSecond = 200
+	controlBurst      = 200
 )
 
 // nackEntry is a generic NACK, RFC 4585 §6.2.1.
@@ -93,6 +99,10 @@ func (s *session) controlPacket(b []byte, from path, now time.Time) {
 	}
 	s.heard = now
 	s.server.count.controls.Add(1)
+	if !s.asks.Take(now, controlsPerSecond, controlBurst) {
+		s.server.count.controlExcess.Add(1)
+		return
+	}
 	var c controls
 	c.parse(plain)
 	if s.up != nil {

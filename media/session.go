@@ -62,6 +62,7 @@ type session struct {
 	farewell *recordKey // opens the peer's close_notify
 
 	control  *fanout.ControlOpener
+	asks     fanout.Bucket    // of RTCP
 	listener *fanout.Listener // Down
 	up       *upTrack         // Up
 }
@@ -147,12 +148,14 @@ func (s *session) establish(h *handshake) {
 	}
 }
 
-// enliven takes the keys, unless the session has been closed. The place's lock is held.
+// enliven takes the keys, unless the session has been closed, or has taken keys before: a flight
+// may be repeated while its handshake is being cut, and two handshakes may end at once. A second
+// listener of one session would stay on the floor when the session ends. The place's lock is held.
 func (s *session) enliven(h *handshake, g Grant) bool {
 	p := s.place
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == closed {
+	if s.state == closed || s.state == live {
 		return false
 	}
 	now := s.server.cfg.Now()
@@ -201,11 +204,13 @@ func (s *session) record(b []byte, from path, now time.Time) (bye bool) {
 	}
 	switch s.state {
 	case waiting:
-		if !s.active && b[0] == recordHandshake {
-			s.beginLocked(b)
+		if h, isHello := parseHello(b); isHello && !s.active && harmless(b) {
+			s.beginLocked(b, h)
 		}
 	case shaking:
-		s.shakingLocked(b)
+		if harmless(b) {
+			s.shakingLocked(b)
+		}
 	case live:
 		return s.lateLocked(b, now)
 	}

@@ -14,6 +14,7 @@ type counters struct {
 	probes, moves                            atomic.Int64
 	media, mediaRefused, mediaMalformed      atomic.Int64
 	controls, controlRefused, nacks, upNacks atomic.Int64
+	controlExcess                            atomic.Int64
 	streamsRefused                           atomic.Int64
 	readers, pagesMissed                     atomic.Int64
 }
@@ -60,6 +61,7 @@ type Stats struct {
 	MediaMalformed   int64
 	ControlIn        int64 // authentic RTCP packets
 	ControlRefused   int64
+	ControlExcess    int64 // authentic, and beyond the session's budget
 	Nacks            int64 // asked of us
 	NacksSent        int64 // asked of speakers
 	StreamsRefused   int64
@@ -95,7 +97,7 @@ func (s *Server) Stats() Stats {
 		StunChecks: c.stunChecks.Load(), StunRefused: c.stunRefused.Load(), StunRepeated: c.stunRepeated.Load(),
 		Probes: c.probes.Load(), Moves: c.moves.Load(),
 		MediaIn: c.media.Load(), MediaRefused: c.mediaRefused.Load(), MediaMalformed: c.mediaMalformed.Load(),
-		ControlIn: c.controls.Load(), ControlRefused: c.controlRefused.Load(),
+		ControlIn: c.controls.Load(), ControlRefused: c.controlRefused.Load(), ControlExcess: c.controlExcess.Load(),
 		Nacks: c.nacks.Load(), NacksSent: c.upNacks.Load(), StreamsRefused: c.streamsRefused.Load(),
 		Forwarded: p.Forwarded.Load(), Sent: p.Sent.Load(), Resent: p.Resent.Load(),
 		Markers: p.Markers.Load(), Reports: p.Reports.Load(),

@@ -29,6 +29,9 @@ const (
 	// streamJoin closes one that has not shown a valid check.
 	streamJoin  = 10 * time.Second
 	streamWrite = 5 * time.Second
+	// acceptAgain is how long nothing is accepted after that has failed: for want of descriptors it
+	// fails at once, again and again, until somebody has gone.
+	acceptAgain = 10 * time.Millisecond
 )
 
 // stream is one TCP connection.
@@ -56,10 +59,12 @@ func (s *Server) acceptStreams() {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			continue // a peer that went away, or no descriptors: the next one may fare better
+			time.Sleep(acceptAgain)
+			continue
 		}
 		if c, ok := conn.(*net.TCPConn); ok {
 			_ = c.SetWriteBuffer(streamBuffer)
+			_ = c.SetLinger(0) // what the system holds back is not sent either when a session has ended
 		}
 		x := &stream{server: s, conn: conn, wake: make(chan struct{}, 1)}
 		if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok {

@@ -58,6 +58,8 @@ func hostileOffers(good string, trap trap) map[string]string {
 		"a long ufrag":                 strings.ReplaceAll(good, "a=ice-ufrag:", "a=ice-ufrag:"+strings.Repeat("u", 300)),
 		"numbers that overflow":        strings.ReplaceAll(good, "o=- 1 1", "o=- 99999999999999999999999 -1"),
 		"a payload type of 4 billion":  strings.ReplaceAll(good, "111", "4294967407"),
+		"15,000 payload types":         strings.Replace(good, "SAVPF 111", "SAVPF 111"+strings.Repeat(" 1", 15000), 1) + crlf("a=rtpmap:35 opus/48000/2", 900),
+		"1,900 lines of fmtp":          good + crlf("a=fmtp:111 /", 1900),
 		"nothing but m-lines":          "v=0\r\n" + crlf("m=audio 9 UDP/TLS/RTP/SAVPF 111", 1500),
 		"only line ends":               strings.Repeat("\r\n", 30000),
 		"only NULs":                    strings.Repeat("\x00", 60000),

@@ -60,6 +60,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	}
 	if t, ok := c.raw.(*net.TCPConn); ok {
 		_ = t.SetWriteBuffer(sendBuffer)
+		_ = t.SetLinger(0) // what the system holds back is not sent either when the seat is lost
 	}
 	if a, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		c.from = netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())

@@ -23,7 +23,10 @@ const (
 	maxWaitingAddress = 128
 	setupFor          = 10 * time.Second
 	secretLen         = 32
-	deadFor           = 2 * CredentialLife // how long a closed credential is remembered; no password of it lives longer
+	// acceptAgain is how long nothing is accepted after that has failed: for want of descriptors it
+	// fails at once, again and again, until somebody has gone.
+	acceptAgain = 10 * time.Millisecond
+	deadFor     = 2 * CredentialLife // how long a closed credential is remembered; no password of it lives longer
 )
 
 // Config is what a Server needs. Media and Advertise are required.
@@ -157,7 +160,8 @@ func (s *Server) Serve(l net.Listener) error {
 			return nil
 		}
 		if err != nil {
-			continue // a peer that went away, or no descriptors: the next one may fare better
+			time.Sleep(acceptAgain)
+			continue
 		}
 		s.Take(c)
 	}
