@@ -170,9 +170,7 @@ func (f *Floor) forwardLocked(sp *Speaker, p *Packet, now time.Time, out *Outbox
 			continue
 		}
 		heard = true
-		if v.due && !v.pending() {
-			f.reformLocked(b, v, now)
-		}
+		f.reformLocked(b, v, false, now)
 	}
 	if heard {
 		f.counters.Forwarded.Add(1)

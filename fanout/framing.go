@@ -190,8 +190,8 @@ func (l *path) next(p Policy, c Class, audience Framing, have form, now time.Tim
 	return aim
 }
 
-// decideLocked decides what everybody is to get and moves those whose view has
-// nothing waiting, or has made them wait since the last sweep.
+// decideLocked decides what everybody is to get. Who has waited for it since the last sweep
+// gets it now, the others when it costs nobody anything.
 func (f *Floor) decideLocked(b *batch, now time.Time) {
 	n := 0
 	for _, v := range f.views {
@@ -199,8 +199,7 @@ func (f *Floor) decideLocked(b *batch, now time.Time) {
 	}
 	f.framing = f.policy.framing(f.framing, n, f.busy)
 	for _, v := range f.views {
-		late := v.due
-		v.due = false
+		f.reformLocked(b, v, true, now)
 		for _, r := range v.renditions {
 			sent := r.sent()
 			for _, g := range r.groups {
@@ -208,36 +207,55 @@ func (f *Floor) decideLocked(b *batch, now time.Time) {
 					l := g.outs[k].who
 					l.count(now, sent)
 					l.want = l.next(f.policy, g.class, f.framing, r.form, now)
-					v.due = v.due || l.want != r.form
+					v.wants(r, l.want)
 				}
 			}
 		}
-		if v.due && (late || !v.pending()) {
-			f.reformLocked(b, v, now)
-		}
+		f.reformLocked(b, v, false, now)
 	}
 }
 
-// reformLocked moves the listeners of a view to the forms that they are to get. What
-// waits is sent before: then all forms stand at the same moment of the sound, and
-// nobody misses a frame or gets one twice.
-func (f *Floor) reformLocked(b *batch, v *view, now time.Time) {
+// reformLocked moves the listeners of a view to the forms that they are to get, if their form
+// and the next one stand at the same moment of the sound with nothing waiting in either:
+// nobody misses a frame or gets one twice. While one person speaks that comes to pass within
+// 600 ms, the common multiple of packets of 100 and 120. If it has to be now, what waits is
+// sent before, in packets shorter than they might be.
+func (f *Floor) reformLocked(b *batch, v *view, now bool, at time.Time) {
+	if !v.due {
+		return
+	}
 	v.due = false
-	f.flushLocked(b, v)
 	for _, r := range slices.Clone(v.renditions) {
-		for _, g := range slices.Clone(r.groups) {
-			for k := len(g.outs) - 1; k >= 0; k-- { // the last takes the place of one who leaves
-				l := g.outs[k].who
-				if l.want == r.form {
-					continue
+		r.wanted = slices.DeleteFunc(r.wanted, func(as form) bool {
+			to := v.rendition(as)
+			if r.pending() || to != nil && to.pending() {
+				if !now {
+					v.due = true
+					return false
 				}
-				if l.want.framing != r.form.framing {
-					l.settled = now.Add(f.policy.Step)
-				}
-				l.askedFrom = time.Time{}
-				f.moveLocked(l, v, l.want, g.outs[k])
-				f.counters.Reforms.Add(1)
+				f.flushLocked(b, v, r)
+				f.flushLocked(b, v, to)
 			}
+			f.moveAllLocked(v, r, as, at)
+			return true
+		})
+	}
+}
+
+// moveAllLocked moves those listeners of a rendition who want a form to it.
+func (f *Floor) moveAllLocked(v *view, r *rendition, to form, now time.Time) {
+	for _, g := range slices.Clone(r.groups) {
+		for k := len(g.outs) - 1; k >= 0; k-- { // the last takes the place of one who leaves
+			l := g.outs[k].who
+			if l.want != to {
+				continue
+			}
+			if to.framing != r.form.framing {
+				l.settled = now.Add(f.policy.Step)
+			}
+			l.askedFrom = time.Time{}
+			f.moveLocked(l, v, to, g.outs[k])
+			f.counters.Reforms.Add(1)
 		}
 	}
 }
@@ -264,9 +282,10 @@ func (l *Listener) SetStage(now time.Time, stage bool) {
 		return
 	}
 	l.want.framing = Framing20
+	l.view.wants(r, l.want)
 	b := f.openLocked(nil)
 	defer f.departLocked(b, nil)
-	f.reformLocked(b, l.view, now)
+	f.reformLocked(b, l.view, true, now)
 }
 
 // Report takes a block of the listener's receiver report (RFC 3550 §6.4.1): of the

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -381,7 +382,7 @@ func TestFramesThatWaitInVainAreSent(t *testing.T) {
 	h.ear(ListenerConfig{})
 	v := h.voice(1, 30)
 	h.seconds(12, v)
-	for !h.floor.views[0].pending() {
+	for !h.waits() {
 		h.say(1, v)
 	}
 	n := len(e.rtp)
@@ -409,7 +410,7 @@ func TestNothingOfARemovedSpeakerIsSent(t *testing.T) {
 			h.seconds(3, v)
 			l.Report(h.now, 1000, someLoss)
 			h.seconds(30, v)
-			for !h.floor.views[0].pending() {
+			for !h.waits() {
 				h.say(1, v)
 			}
 			silence(h, v)
@@ -745,4 +746,32 @@ func TestFlusherSendsWhatWaitsAndSleepsOtherwise(t *testing.T) {
 			t.Errorf("%d packets", got)
 		}
 	})
+}
+
+func TestNobodysPacketsAreCutShortBecauseOthersAreMoved(t *testing.T) {
+	h := crowd(t)
+	e, _ := h.ear(ListenerConfig{})
+	h.ear(ListenerConfig{})
+	v := h.voice(1, 30)
+	h.floor.Save(true)
+	h.seconds(30, v)
+	e.rtp = nil
+	for range 25 { // until the first of them have climbed through all lengths
+		h.floor.Save(false) // or they would begin with the longest
+		h.ear(ListenerConfig{})
+		h.floor.Save(true)
+		h.seconds(1, v)
+	}
+	if got := e.lengths(); len(got) != 1 || !strings.HasPrefix(got[0], "120×") {
+		t.Errorf("who had 120 ms got %v", got)
+	}
+	e.clean()
+	if climbed := h.floor.counters.Reforms.Load(); climbed < 20 {
+		t.Errorf("only %d moves", climbed)
+	}
+}
+
+// waits says whether a frame waits to be merged.
+func (h *hall) waits() bool {
+	return slices.ContainsFunc(h.floor.views[0].renditions, (*rendition).pending)
 }

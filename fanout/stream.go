@@ -144,6 +144,7 @@ type rendition struct {
 	form    form
 	streams []stream
 	groups  []*group // listeners by class
+	wanted  []form   // other forms that some of them are to get
 }
 
 // newRendition makes a rendition that begins where another of the view stands, if there
@@ -193,12 +194,13 @@ func (f *Floor) sendLocked(b *batch, v *view, i int, p OpusPacket, now time.Time
 	return taken
 }
 
-// flushLocked sends what waits in a view.
-func (f *Floor) flushLocked(b *batch, v *view) {
-	for _, r := range v.renditions {
-		for i := range r.streams {
-			f.emitLocked(b, v, r, i, r.streams[i].merger.Flush(f.merged[:0]))
-		}
+// flushLocked sends what waits in a rendition, if there is one.
+func (f *Floor) flushLocked(b *batch, v *view, r *rendition) {
+	if r == nil {
+		return
+	}
+	for i := range r.streams {
+		f.emitLocked(b, v, r, i, r.streams[i].merger.Flush(f.merged[:0]))
 	}
 }
 

@@ -1,6 +1,9 @@
 package fanout
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // MaxSlots is how many speakers can be heard at a time.
 const MaxSlots = 3
@@ -24,20 +27,18 @@ type view struct {
 	exclude    uint32
 	renditions []*rendition // by form: those with listeners
 	count      int          // listeners
-	due        bool         // some are to be moved to another form
+	due        bool         // some are to be moved to another form: see wanted
 	taps       []Tap        // of a view of one slot that leaves nobody out
 }
 
 // group finds or makes the group for listeners of a class who get a form.
 func (v *view) group(as form, c Class) *group {
-	var r, beside *rendition
-	for _, have := range v.renditions {
-		beside = have
-		if have.form == as {
-			r = have
-		}
-	}
+	r := v.rendition(as)
 	if r == nil {
+		var beside *rendition
+		if len(v.renditions) > 0 {
+			beside = v.renditions[0]
+		}
 		r = newRendition(as, len(v.slots), beside)
 		v.renditions = append(v.renditions, r)
 	}
@@ -58,14 +59,21 @@ func (g *group) add(v *view, o out) {
 	v.count++
 }
 
-// pending says whether a frame waits to be merged.
-func (v *view) pending() bool {
+// rendition is the view in a form, nil if nobody gets that.
+func (v *view) rendition(as form) *rendition {
 	for _, r := range v.renditions {
-		if r.pending() {
-			return true
+		if r.form == as {
+			return r
 		}
 	}
-	return false
+	return nil
+}
+
+// wants notes that somebody who gets r is to get a form.
+func (v *view) wants(r *rendition, as form) {
+	if as != r.form && !slices.Contains(r.wanted, as) {
+		r.wanted, v.due = append(r.wanted, as), true
+	}
 }
 
 // slotOf is the slot of a speaker, or -1.

@@ -11,6 +11,8 @@ import (
 // come out of any of them, and of another one when his address changes.
 func (s *Server) receive(in *fanout.Inbox) {
 	in.Serve(func(n int) {
+		s.computing.seize() // a handshake's next step waits: it has time, sound has not
+		defer s.computing.release()
 		now := s.cfg.Now()
 		s.count.packets.Add(int64(n))
 		for i := range n {

@@ -9,13 +9,14 @@ import (
 
 // turns lets few do at once what many want to do: who comes while all turns are taken waits
 // in line. Those who go first (on stage, or coming back) are served before the others,
-// and in each of the two lines it goes by the order of arrival.
+// and in each of the two lines it goes by the order of arrival. Who carries sound takes a
+// turn without asking.
 type turns struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	free  int
-	held  int
+	free  int // below zero when more carry sound than there are turns
+	held  int // by those who have asked
 	lines [2][]*waiter // those who go first, the others
 }
 
@@ -67,16 +68,36 @@ func (t *turns) take(first bool, off, done <-chan struct{}) bool {
 func (t *turns) give() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.held--
+	t.endLocked()
+}
+
+// seize takes a turn at once, whoever waits: as long as it lasts one fewer goes on to his
+// next step. release ends it.
+func (t *turns) seize() {
+	t.mu.Lock()
+	t.free--
+	t.mu.Unlock()
+}
+
+func (t *turns) release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.endLocked()
+}
+
+func (t *turns) endLocked() {
+	t.free++
 	for i, line := range t.lines {
-		if len(line) > 0 {
+		for t.free > 0 && len(line) > 0 {
 			close(line[0].turn)
 			line[0] = nil
-			t.lines[i] = line[1:]
-			return
+			line = line[1:]
+			t.lines[i] = line
+			t.free--
+			t.held++
 		}
 	}
-	t.held--
-	t.free++
 }
 
 // state is how many turns are taken, how many wait, and for how long the oldest has.

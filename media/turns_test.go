@@ -71,3 +71,24 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 		t.Error("the turn was lost with him")
 	}
 }
+
+func TestWhoCarriesSoundGoesBeforeAllWhoWait(t *testing.T) {
+	turns := newTurns(1, time.Now)
+	turns.seize()
+	turns.seize() // more than there are turns: nobody asks
+	taken := make(chan bool)
+	go func() { taken <- turns.take(true, nil, nil) }()
+	inLine(t, turns, 1)
+	turns.release()
+	if _, waiting, _ := turns.state(); waiting != 1 {
+		t.Fatal("a turn was given while sound was carried")
+	}
+	turns.release()
+	if !<-taken {
+		t.Fatal("no turn after the sound was carried")
+	}
+	turns.give()
+	if held, waiting, _ := turns.state(); held != 0 || waiting != 0 || turns.free != 1 {
+		t.Fatalf("%d turns are held at the end, %d wait, %d are free", held, waiting, turns.free)
+	}
+}
