@@ -19,9 +19,10 @@ const (
 	MaxOffer      = 64 << 10
 	maxMedia      = 8
 	maxLines      = 2000
-	maxFormats    = 128 // of an m-line: payload types have seven bits
-	maxIdentifier = 64  // of a mid
-	maxCredential = 256 // RFC 8445 §5.3
+	maxWords      = 5000 // what is between spaces costs the parser memory
+	maxFormats    = 128  // of an m-line: payload types have seven bits
+	maxIdentifier = 64   // of a mid
+	maxCredential = 256  // RFC 8445 §5.3
 )
 
 const levelURI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level" // RFC 6464 §4
@@ -61,6 +62,8 @@ func parseOffer(raw []byte) (o *offer, err error) {
 		return nil, fmt.Errorf("longer than %d bytes", MaxOffer)
 	case bytes.Count(raw, []byte("\n")) > maxLines:
 		return nil, fmt.Errorf("more than %d lines", maxLines)
+	case bytes.Count(raw, []byte(" ")) > maxWords:
+		return nil, fmt.Errorf("more than %d words", maxWords)
 	case bytes.Count(raw, []byte("\nm=")) > maxMedia:
 		return nil, fmt.Errorf("more than %d m-lines", maxMedia)
 	}

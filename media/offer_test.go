@@ -57,6 +57,7 @@ func TestHostileOffersAreRefused(t *testing.T) {
 		"too long":         seedOffer + strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n", 2000),
 		"a mebibyte":       seedOffer + "a=" + strings.Repeat("x", 1<<20) + "\r\n",
 		"too many lines":   seedOffer + strings.Repeat("a=x\r\n", maxLines),
+		"too many words":   seedOffer + "a=" + strings.Repeat("x ", maxWords) + "\r\n",
 		"too many m-lines": lines(9, nil),
 		"ten thousand":     strings.Repeat("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", 10_000),
 		"no m-line":        strings.SplitN(seedOffer, "m=", 2)[0],

@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +159,46 @@ func TestTenTimesTheRateIsCutToTheSpeakersBudget(t *testing.T) {
 	}
 	observe(500 * time.Millisecond) // the budget fills
 	h.stillHeard(t, voice, 2000, mark{5, 2000})
+}
+
+// redOf is a payload of RED (RFC 2198 §3) that brings a frame and so many before it.
+func redOf(m mark, earlier uint32) []byte {
+	var headers, bodies []byte
+	for k := earlier; k > 0; k-- {
+		frame := markedFrame(mark{m.speaker, m.number - k})[:16]
+		headers = binary.BigEndian.AppendUint32(headers, 1<<31|opusType<<24|k*960<<10|uint32(len(frame)))
+		bodies = append(bodies, frame...)
+	}
+	return append(append(append(headers, opusType), bodies...), markedFrame(m)...)
+}
+
+// TestRedundancyIsNoWayAroundTheBudget: each packet brings fifteen frames besides its own, all of them new.
+func TestRedundancyIsNoWayAroundTheBudget(t *testing.T) {
+	h := newHaunted(t)
+	voice, a, err := h.member(0).tryRogue(h.room, ways{direction: "whip", offer: func(s string) string {
+		return strings.Replace(strings.Replace(s, "SAVPF 111", "SAVPF 63 111", 1), "a=rtpmap:111", "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=rtpmap:111", 1)
+	}})
+	if err != nil {
+		t.Fatal(a, err)
+	}
+	h.stillHeard(t, voice, 100, mark{5, 100})
+	const packets, earlier = 100, 15
+	from := time.Now()
+	h.watch(t, "fifteen frames in each packet", func() {
+		tick := time.NewTicker(frameTime)
+		defer tick.Stop()
+		for i := range uint32(packets) {
+			n := 1000 + (earlier+1)*i
+			voice.send(voice.sealRaw(header12(0x80, 63, uint16(n), n*960, 0x1000+5), redOf(mark{6, n}, earlier), 0))
+			<-tick.C
+		}
+	})
+	took := time.Since(from)
+	got, most := len(h.stay.heard(6, from, time.Now())), int(150*took.Seconds())+75+10
+	t.Logf("%d of %d frames in %d packets were forwarded in %s; the budget is %d", got, packets*(earlier+1), packets, took.Round(time.Millisecond), most)
+	if got > most || got < packets/2 {
+		t.Errorf("%d frames were forwarded; the budget is %d", got, most)
+	}
 }
 
 // controlStorm is RTCP that a listener may seal with his own keys.

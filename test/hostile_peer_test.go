@@ -45,6 +45,7 @@ type rogue struct {
 	ufrag, pwd   string
 	theirs       remoteICE
 	cert         tls.Certificate
+	forged       [][]byte
 	path         string // of the session
 	etag         string
 	answer       string
@@ -108,6 +109,8 @@ type ways struct {
 	direction string          // "whip" or "whep"
 	offered   tls.Certificate // if it is not the one that it shows
 	noShake   bool            // ICE only
+	offer     func(string) string
+	forged    [][]byte // what somebody sends with his address before each record of his own
 }
 
 var sharedCertificate = sync.OnceValue(newCertificate)
@@ -175,7 +178,7 @@ func (p *person) tryRogue(room string, how ways) (*rogue, answer, error) {
 
 // ask makes a session and begins to check; the handshake is still to come.
 func (p *person) ask(room string, how ways) (*rogue, answer, error) {
-	r := &rogue{who: p, room: room, ufrag: secret(6), pwd: secret(24), cert: sharedCertificate(), dtls: make(chan []byte, 64), stop: make(chan struct{})}
+	r := &rogue{who: p, room: room, ufrag: secret(6), pwd: secret(24), cert: sharedCertificate(), forged: how.forged, dtls: make(chan []byte, 64), stop: make(chan struct{})}
 	offered, direction, lines := r.cert, "recvonly", 3
 	if len(how.offered.Certificate) > 0 {
 		offered = how.offered
@@ -183,7 +186,11 @@ func (p *person) ask(room string, how ways) (*rogue, answer, error) {
 	if how.direction == "whip" {
 		direction, lines = "sendonly", 1
 	}
-	a, err := p.try(http.MethodPost, "/rooms/"+room+"/"+how.direction, raw{"application/sdp", []byte(rogueOffer(r.ufrag, r.pwd, offered, direction, lines))})
+	offer := rogueOffer(r.ufrag, r.pwd, offered, direction, lines)
+	if how.offer != nil {
+		offer = how.offer(offer)
+	}
+	a, err := p.try(http.MethodPost, "/rooms/"+room+"/"+how.direction, raw{"application/sdp", []byte(offer)})
 	if err != nil {
 		return nil, a, err
 	}
@@ -449,6 +456,9 @@ func (c *handshakeConn) WriteTo(b []byte, _ net.Addr) (int, error) {
 		c.rogue.mu.Lock()
 		c.rogue.handshakeMsg = append(c.rogue.handshakeMsg, append([]byte(nil), b...))
 		c.rogue.mu.Unlock()
+		for _, f := range c.rogue.forged {
+			c.rogue.send(f)
+		}
 		c.rogue.send(b)
 	}
 	return len(b), nil

@@ -143,6 +143,31 @@ func TestHandshakesSucceedAmongHostileHellos(t *testing.T) {
 	h.unharmed(t)
 }
 
+// TestHandshakesSucceedAmongForgedRecords is A08 from a spoofed known candidate: whoever can send with
+// somebody's address can write any record that needs no keys.
+func TestHandshakesSucceedAmongForgedRecords(t *testing.T) {
+	h := newHaunted(t)
+	forged := [][]byte{closeNotify, fatalAlert, sealedAlert}
+	for _, kind := range []byte{20, 21, 23, 25, 63} { // of no sense, and numbered so that they would come last
+		forged = append(forged, []byte{kind, 0xfe, 0xfd, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 3, 9, 9, 9})
+	}
+	ahead := append([]byte{22, 0xfe, 0xfd, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 12, 20}, make([]byte, 11)...)
+	ahead[18] = 99 // a message that is not due
+	forged = append(forged, ahead)
+	before := h.metric(t, "besedka_media_handshake_failures_total")
+	for range 5 {
+		r, a, err := h.guest(t, h.room).tryRogue(h.room, ways{direction: "whep", forged: forged})
+		if err != nil {
+			t.Fatalf("a client with whose address records are forged: %d %v", a.status, err)
+		}
+		r.untilPackets()
+	}
+	if n := h.metric(t, "besedka_media_handshake_failures_total") - before; n != 0 {
+		t.Errorf("%v handshakes failed", n)
+	}
+	h.unharmed(t)
+}
+
 func TestWrongFingerprintNeverHears(t *testing.T) {
 	h := newHaunted(t)
 	r, _, err := h.guest(t, h.room).ask(h.room, ways{direction: "whep", offered: newCertificate()})
