@@ -15,8 +15,8 @@ type turns struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	free  int // below zero when more carry sound than there are turns
-	held  int // by those who have asked
+	free  int          // below zero when more carry sound than there are turns
+	held  int          // by those who have asked
 	lines [2][]*waiter // those who go first, the others
 }
 
