@@ -232,7 +232,7 @@ func (s *Server) sweep() {
 		clear(places)
 		s.revoked.prune(now)
 		if crowd.turned(s.count.handshakes.Load(), now) {
-			s.cfg.Calm(crowd.calm)
+			s.cfg.Calm(!crowd.comes)
 		}
 	}
 }
@@ -246,7 +246,7 @@ const (
 
 // crowd watches people join.
 type crowd struct {
-	calm         bool
+	comes        bool
 	joined, told int64 // in all; when it last became calm
 	at           time.Time
 }
@@ -258,10 +258,10 @@ func (c *crowd) turned(joined int64, now time.Time) bool {
 	}
 	many := joined-c.told >= crowdSize
 	switch {
-	case c.calm && many:
-		c.calm = false
-	case !c.calm && many && now.Sub(c.at) >= calmAfter:
-		c.calm, c.told = true, joined
+	case !c.comes && many:
+		c.comes = true
+	case c.comes && now.Sub(c.at) >= calmAfter:
+		c.comes, c.told = false, joined
 	default:
 		return false
 	}

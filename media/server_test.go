@@ -14,7 +14,7 @@ func TestItIsCalmWhenACrowdHasJoined(t *testing.T) {
 		for range seconds {
 			now = now.Add(time.Second)
 			if c.turned(joined, now) {
-				told = append(told, c.calm)
+				told = append(told, !c.comes)
 			}
 		}
 	}
@@ -29,13 +29,13 @@ func TestItIsCalmWhenACrowdHasJoined(t *testing.T) {
 	for n := range int64(30) {
 		pass(2, crowdSize+n)
 	}
-	expect("people keep coming")
+	expect("people keep coming", false)
 	pass(60, crowdSize+30)
-	expect("all are there", true)
+	expect("all are there", false, true)
 	pass(60, crowdSize+40)
-	expect("a few more", true)
+	expect("a few more", false, true)
 	pass(1, 2*crowdSize+30)
-	expect("the next crowd comes", true, false)
+	expect("the next crowd comes", false, true, false)
 	pass(60, 2*crowdSize+30)
-	expect("all are there again", true, false, true)
+	expect("all are there again", false, true, false, true)
 }
