@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/pion/interceptor"
+	"github.com/pion/turn/v5"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -242,12 +243,93 @@ func TestTheRelayIsGoneASecondAfterTheSeat(t *testing.T) {
 		if i == 0 && !with.allocates(t) { // the positive control
 			t.Fatal("credentials do not work even before")
 		}
+		held, _ := with.relayed(t)
+		if _, err := held.SendBindingRequest(); err != nil { // another control: this needs no credentials
+			t.Fatal(err)
+		}
 		c.act(p)
 		silentFrom(t, e, 0, time.Now(), time.Second)
+		if _, err := held.SendBindingRequest(); err == nil {
+			t.Errorf("%s: the connection of an allocation is still served", c.name)
+		}
 		if with.allocates(t) {
 			t.Errorf("%s: the credentials still make allocations", c.name)
 		}
 	}
+}
+
+// relayed is an allocation of a client of another make, over the HTTPS port.
+func (s iceServer) relayed(t *testing.T) (*turn.Client, net.PacketConn) {
+	t.Helper()
+	address := strings.TrimSuffix(strings.TrimPrefix(s.URLs[0], "turns:"), "?transport=tcp")
+	conn, err := overTLS{}.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := turn.NewClient(&turn.ClientConfig{STUNServerAddr: address, TURNServerAddr: address, Username: s.Username, Password: s.Credential,
+		Realm: "besedka", Conn: turn.NewSTUNConn(conn)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); _ = conn.Close() })
+	if err := c.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	relay, err := c.Allocate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, relay
+}
+
+// TestTheRelayLeadsNowhereElse is A07, from outside: to every kind of special address, and to ports of
+// the machine's own at which somebody listens.
+func TestTheRelayLeadsNowhereElse(t *testing.T) {
+	w := beginTLS(t)
+	host := w.founder()
+	room := host.open("open")
+	trap := newTrap(t)
+	var to []net.Addr
+	for _, a := range []string{
+		"0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.2", "169.254.169.254", "172.16.0.1", "192.0.0.8", "192.168.1.1", "198.18.0.1",
+		"224.0.0.1", "240.0.0.1", "255.255.255.255", "8.8.8.8", "::", "::1", "64:ff9b::7f00:1", "2002:7f00:1::1", "fc00::1", "fe80::1", "ff02::1", "2606:4700::1",
+	} {
+		to = append(to, &net.UDPAddr{IP: net.ParseIP(a), Port: trap.udp.LocalAddr().(*net.UDPAddr).Port})
+	}
+	for i, a := range append(to, trap.udp.LocalAddr(), trap.tcp.Addr()) {
+		with := w.member(i % 5)
+		with.enter(room)
+		c, relay := with.relay(room).relayed(t)
+		if i == 0 { // the control: the media socket is permitted
+			media, err := net.ResolveUDPAddr("udp4", w.media)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.CreatePermission(media); err != nil {
+				t.Fatalf("the media socket: %v", err)
+			}
+		}
+		udp, ok := a.(*net.UDPAddr)
+		if !ok {
+			udp = &net.UDPAddr{IP: a.(*net.TCPAddr).IP, Port: a.(*net.TCPAddr).Port}
+		}
+		_, err := relay.WriteTo([]byte("knock"), udp) // asks for a permission, and for a channel
+		if here := udp.IP.Equal(net.IPv4(127, 0, 0, 1)); !here && c.CreatePermission(udp) == nil {
+			t.Errorf("%s is permitted", udp)
+		} else if !here && err == nil {
+			t.Errorf("a packet to %s is taken", udp)
+		}
+		if _, err := c.AllocateTCP(); err == nil {
+			t.Error("an allocation over TCP is made")
+		}
+		_ = relay.Close()
+		c.Close()
+	}
+	observe(200 * time.Millisecond)
+	if n := trap.calls.Load(); n != 0 {
+		t.Errorf("%d packets or calls came by way of the relay", n)
+	}
+	trap.springs(t)
 }
 
 func TestRelayLinksAreParsableAndOnlyForThoseInside(t *testing.T) {
