@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -74,4 +75,71 @@ func TestWantOfDescriptorsIsWaitedOut(t *testing.T) {
 			t.Errorf("%d calls in %s", l.calls, took)
 		}
 	})
+}
+
+// TestStreamThatShowsNothingIsCutInTime: a byte a second keeps no connection open, nor do whole
+// packets of nobody's.
+func TestStreamThatShowsNothingIsCutInTime(t *testing.T) {
+	for name, bytes := range map[string][]byte{
+		"one long packet": append([]byte{5, 0}, make([]byte, 1000)...),
+		"many empty ones": make([]byte, 1000),
+		"many of nobody's": func() (b []byte) {
+			for range 100 {
+				b = append(b, 0, 4, 22, 0xfe, 0xfd, 0)
+			}
+			return b
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &Server{cfg: Config{Now: time.Now}, tables: newTables()}
+				s.streams = streamSet{all: map[*stream]struct{}{}, byAddr: map[netip.Addr]int{}}
+				ours, theirs := net.Pipe()
+				x := &stream{server: s, conn: theirs, wake: make(chan struct{}, 1)}
+				if !s.streams.add(x) {
+					t.Fatal("refused")
+				}
+				s.wg.Add(2)
+				go x.readLoop()
+				go x.writeLoop()
+				begun := time.Now()
+				for _, b := range bytes {
+					if _, err := ours.Write([]byte{b}); err != nil {
+						break
+					}
+					time.Sleep(time.Second)
+				}
+				if took := time.Since(begun); took > streamJoin+2*time.Second {
+					t.Errorf("served for %s", took)
+				}
+				s.wg.Wait()
+				if n := len(s.streams.all); n != 0 {
+					t.Errorf("%d connections are counted still", n)
+				}
+			})
+		})
+	}
+}
+
+func TestOneAddressDoesNotTakeAllConnections(t *testing.T) {
+	set := streamSet{all: map[*stream]struct{}{}, byAddr: map[netip.Addr]int{}}
+	at := func(addr string) *stream {
+		return &stream{addr: netip.AddrPortFrom(netip.MustParseAddr(addr), 9)}
+	}
+	taken := 0
+	var last *stream
+	for range 2 * maxStreamsAddr {
+		if x := at("192.0.2.1"); set.add(x) {
+			last = x
+			taken++
+		}
+	}
+	if taken != maxStreamsAddr || !set.add(at("192.0.2.2")) {
+		t.Errorf("one address has %d connections, and another is refused", taken)
+	}
+	set.remove(last)
+	set.remove(last)
+	if !set.add(at("192.0.2.1")) || set.add(at("192.0.2.1")) {
+		t.Error("a place that has become free is not one place")
+	}
 }
