@@ -192,7 +192,7 @@ func (p *pipe) keys() (*handshake, error) {
 
 // early makes a session live of which we are the DTLS client when our Finished is sent,
 // a round trip before the server's Finished could come. It is what RFC 7918 calls a
-// false start, and keeps its conditions (§3, §4): only ECDHE on P-256 with AES-GCM is
+// false start, and keeps its conditions (§4, §5): only ECDHE on P-256 with AES-GCM is
 // offered, in one version of the protocol, so that there is nothing weaker to be talked
 // into; and when pion/dtls makes our Finished, it has compared the peer's certificate with the
 // fingerprint of his offer and has verified, with that certificate, his signature over the key

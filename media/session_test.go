@@ -51,6 +51,23 @@ func TestStormOfControlPacketsStaysWithinItsBudget(t *testing.T) {
 	}
 }
 
+// TestWhoSendsNothingButGapsIsNotAskedForAllOfThem: an answer for each packet would be his to command.
+func TestWhoSendsNothingButGapsIsNotAskedForAllOfThem(t *testing.T) {
+	s, up, _, _ := fuzzServer(t)
+	now := s.cfg.Now()
+	const packets = 2000
+	up.mu.Lock()
+	for n := range uint16(packets) { // in a second
+		now = now.Add(time.Second / packets)
+		b := append([]byte{0x80, 111, byte(n >> 7), byte(n << 1), 0, 0, byte(n >> 8), byte(n), 0, 0, 0, 7, 15 << 3}, make([]byte, 40)...)
+		up.plainPacket(b, uint64(n)*2, now, nil)
+	}
+	up.mu.Unlock()
+	if n := s.Stats().NacksSent; n < 10 || n > nackBurst+nacksPerSecond {
+		t.Errorf("%d packets with a gap before each brought %d requests", packets, n)
+	}
+}
+
 // starved is a listener in want of descriptors, until it has been asked too often.
 type starved struct {
 	net.Listener

@@ -15,6 +15,9 @@ const (
 	nackTries  = 3
 	nackWait   = 10 * time.Millisecond
 	nackEvery  = 80 * time.Millisecond
+	// nacksPerSecond and nackBurst bound how often we ask: somebody may send nothing but gaps.
+	nacksPerSecond = 50
+	nackBurst      = 50
 	// reportSSRC is who we are in RTCP to speakers.
 	reportSSRC = 1
 	opusClock  = 48000
@@ -29,6 +32,7 @@ type upTrack struct {
 	blocks []fanout.REDBlock // scratch
 	rtcp   []byte            // scratch
 	sealed []byte
+	asking fanout.Bucket
 }
 
 // reception follows one source as RFC 3550 Appendix A does.
@@ -84,7 +88,7 @@ func (s *session) plainPacket(plain []byte, index uint64, now time.Time, out *fa
 	}
 	s.up.note(&p, now)
 	s.up.speaker.Forward(now, p, out)
-	if s.up.due(now) {
+	if s.up.due(now) && s.up.asking.Take(now, nacksPerSecond, nackBurst) {
 		s.up.rtcp = s.up.nack(s.up.rtcp[:0], now)
 		s.sendControlLocked()
 		s.server.count.upNacks.Add(1)
