@@ -58,11 +58,11 @@ type world struct {
 	events []media.Event
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, changes ...func(*media.Config)) *world {
 	t.Helper()
 	w := &world{t: t}
 	w.change.L = &w.mu
-	srv, err := media.Listen(media.Config{
+	cfg := media.Config{
 		Listen:  netip.MustParseAddrPort("127.0.0.1:0"),
 		Sockets: 4, // more than a small machine would have: peers and their new addresses are spread over them
 		Now:     w.clock.now,
@@ -74,7 +74,11 @@ func newWorld(t *testing.T) *world {
 			w.events = append(w.events, e)
 			w.change.Broadcast()
 		},
-	})
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	srv, err := media.Listen(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
