@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { badNetwork, clientAddresses } from './bad-network.mjs';
 import { Hosts, speech } from './hosts.mjs';
 import { Person } from './person.mjs';
+import { told, watchRoster } from './told.mjs';
 import { witness } from './witness.mjs';
 
 const title = 'On the way';
@@ -56,26 +57,6 @@ async function watchPackets(person) {
       }
     }, 20);
   });
-}
-
-/** Notes in the page what everybody in the room is told, from when nothing more is told of those who came before. */
-async function watchRoster(person) {
-  await person.page.evaluate(() => {
-    window.told = [];
-    const room = location.pathname.split('/').pop();
-    const events = new EventSource(`/api/v1/events?room=${room}`);
-    events.onmessage = ({ data }) => {
-      window.told.push(JSON.parse(data).kind);
-      window.lastTold = performance.now();
-    };
-  });
-  await person.page.waitForFunction(() => window.told.includes('hello') && performance.now() - window.lastTold > 2000);
-  await person.page.evaluate(() => (window.told = []));
-}
-
-/** What the room was told since. That the list of rooms looks different is said to everybody, and of any room. */
-function told(person) {
-  return person.page.evaluate(() => window.told.filter((kind) => kind !== 'hallway_changed'));
 }
 
 /** The longest time without a packet, in milliseconds, from just before the change on; watched until packets have come for two seconds. */
