@@ -12,9 +12,9 @@ import (
 //   - On stage: 20 ms, because conversation cannot bear more delay.
 //   - In an audience smaller than Audience: 20 ms. In a larger one: 60, because 40 ms
 //     of delay do not matter to who does not answer and two of three packets, headers and
-//     encryptions are saved; in one of Crowd: 80. While the machine is busy (Save): 120,
-//     half of what 60 ms cost, because a little more delay for all is better than a closed
-//     door for some.
+//     encryptions are saved; in one of Crowd: 80. While the machine is busy (Save), and in
+//     an audience of Throng: 120, half of what 60 ms cost, because a little more delay for
+//     all is better than a closed door for some.
 //   - Jitter buffers follow one step of 20 ms at a time without a loss once they know the
 //     stream, so the first step comes after Learn and every other one after Step (MEDIA.md
 //     A2). While the machine is busy, who comes begins with what the others get.
@@ -32,6 +32,7 @@ import (
 type Policy struct {
 	Audience int           // listeners of a floor from which frames are merged, 50; negative: never
 	Crowd    int           // listeners from which more of them are, ten times Audience
+	Throng   int           // listeners from which as many of them are as there may be, never
 	Learn    time.Duration // of a listener's first sound at 20 ms, 5 s
 	Step     time.Duration // between two steps, 2 s
 }
@@ -75,7 +76,7 @@ func (p Policy) framing(f Framing, n int, busy bool) Framing {
 	switch {
 	case p.Audience < 0 || !reaches(p.Audience, Framing60):
 		return Framing20
-	case busy:
+	case busy || p.Throng > 0 && reaches(p.Throng, Framing120):
 		return Framing120
 	case reaches(p.Crowd, Framing80):
 		return Framing80

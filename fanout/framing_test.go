@@ -201,6 +201,15 @@ func TestAudienceMustShrinkByAFifthToBeFramedDown(t *testing.T) {
 			t.Errorf("step %d, %d listeners: %d", i, step.n, f)
 		}
 	}
+	p.Throng, f = 1000, Framing60
+	for i, step := range []struct {
+		n    int
+		want Framing
+	}{{999, Framing80}, {1000, Framing120}, {800, Framing120}, {799, Framing80}, {399, Framing60}, {39, Framing20}} {
+		if f = p.framing(f, step.n, false); f != step.want {
+			t.Errorf("with the longest packets in the largest audiences, step %d, %d listeners: %d", i, step.n, f)
+		}
+	}
 	if f := (Policy{Audience: -1}).complete().framing(Framing60, 10000, true); f != Framing20 {
 		t.Error("merged though it never should")
 	}

@@ -10,8 +10,10 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
+	"besedka/fanout"
 	"besedka/room"
 	"besedka/web"
 )
@@ -26,10 +28,34 @@ type serveCommand struct {
 	Advertise    []netip.Addr   `env:"BESEDKA_ADVERTISE" help:"Addresses told to browsers (behind a one-to-one NAT)."`
 	Metrics      string         `default:"127.0.0.1:9464" env:"BESEDKA_METRICS" help:"Address of Prometheus metrics; empty for none."`
 	TrustedProxy []netip.Prefix `env:"BESEDKA_TRUSTED_PROXY" help:"Networks of proxies whose X-Forwarded-For is believed."`
-	LongPackets  int            `default:"50" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which the audience gets fewer, longer packets (40 ms of delay; 60 from ten times as many on, 100 while the server is busy); -1 for never."`
+	longPackets
 	roomSize
 	NoGuests   bool `env:"BESEDKA_NO_GUESTS" help:"Nobody may listen without an account."`
 	NoPreviews bool `env:"BESEDKA_NO_PREVIEWS" help:"Pages of pinned links are not looked at for their titles: the server calls nobody."`
+}
+
+// longPackets says what audiences get their sound in.
+type longPackets struct {
+	LongPackets []int `default:"50,500" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which its audience gets fewer, longer packets: of 60 ms, then of 80, and, if a third number is given, of 120 also when the server is not busy. -1 for never."`
+}
+
+// policy is that as floors know it.
+func (l longPackets) policy() (fanout.Policy, error) {
+	n := l.LongPackets
+	if slices.Equal(n, []int{-1}) {
+		return fanout.Policy{Audience: -1}, nil
+	}
+	if len(n) < 1 || len(n) > 3 || n[0] < 1 || n[len(n)-1] > 1_000_000 || !slices.IsSorted(n) {
+		return fanout.Policy{}, errors.New("--long-packets must be like 50,500: one to three numbers of listeners, none smaller than the one before; or -1")
+	}
+	p := fanout.Policy{Audience: n[0]}
+	if len(n) > 1 {
+		p.Crowd = n[1]
+	}
+	if len(n) > 2 {
+		p.Throng = n[2]
+	}
+	return p, nil
 }
 
 // roomSize bounds rooms.

@@ -20,7 +20,6 @@ import (
 	"besedka/blob"
 	"besedka/chat"
 	"besedka/db"
-	"besedka/fanout"
 	"besedka/i18n"
 	"besedka/live"
 	"besedka/media"
@@ -93,8 +92,12 @@ func newProgram(ctx context.Context, c *serveCommand, log *slog.Logger) (_ *prog
 	if err != nil {
 		return nil, fmt.Errorf("addresses to advertise: %w", err)
 	}
+	framing, err := c.policy()
+	if err != nil {
+		return nil, err
+	}
 	p.media, err = media.Listen(media.Config{Listen: c.Media, CPU: processorTime, Cores: cores, Advertise: advertise, Now: time.Now, Random: rand.Reader, Log: log,
-		OnSession: p.session, Calm: tidy, Framing: fanout.Policy{Audience: c.LongPackets}})
+		OnSession: p.session, Calm: tidy, Framing: framing})
 	if err != nil {
 		return nil, fmt.Errorf("media on %s: %w", c.Media, err)
 	}
