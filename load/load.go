@@ -206,7 +206,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	defer r.api.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pollers := min(runtime.GOMAXPROCS(0), 1+c.Rooms*(c.Listeners+c.stepping()+c.Arrivals)/2000)
+	pollers := min(runtime.NumCPU(), 1+c.Rooms*(c.Listeners+c.stepping()+c.Arrivals)/2000)
 	var polling sync.WaitGroup
 	for range pollers {
 		s := newShard(&r.window, c.Now, c.Rooms*(c.Listeners+c.stepping()+c.Arrivals+c.Speakers)/pollers+1)
