@@ -205,7 +205,7 @@ func (p *pipe) keys() (*handshake, error) {
 // comes is not authentic here. So the Finished that we do not wait for, and never read, would tell
 // us nothing that the first authentic packet does not tell.
 //
-// Who gets that far has answered our ClientHello at his path: nothing is sent to an address that has
+// Who gets that far has answered our ClientHello at his path: no sound is sent to an address that has
 // only been claimed. If the peer gives the handshake up after that (his alert is in clear, hence
 // not believed), or never ends it, the session is a live one like others: it lasts as long as he
 // checks his path (consentFor), and what is sent on it needs his keys. Our last flight is sent again
