@@ -4,14 +4,17 @@
 //   node network.mjs [--seconds 30] [--warm-up 5] [--only loss,jitter,burst] [--no-pion] [--engine firefox]
 //
 // Beside Besedka's session another one of the same page goes through a good network: what is concealed there is the
-// machine's fault. A row in which that is much is measured once more.
+// machine's fault. A row in which that is much is measured once more. The last column is how late what is said is heard,
+// in milliseconds; where packets jitter also before that and after, and what it may be then: base and 1.3 times the jitter.
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { badNetwork, build, mediaAddress, mediaPort, openRelay } from './bad-network.mjs';
 import { listenBeside } from './hear.mjs';
 import { Hosts, speech } from './hosts.mjs';
 import { watchMachine } from './machine.mjs';
+import { mouthToEar } from './mouth-to-ear.mjs';
 import { Person } from './person.mjs';
+import { buffered, grown, keepStatistics, statistics } from './statistics.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -25,6 +28,9 @@ const title = 'Bad networks';
 const pionPort = 7892;
 const pionHTTP = 8081;
 const goodPort = 7883;
+
+/** How long the delay from mouth to ear is looked at before and after a network jitters, in seconds. */
+const lookFor = 10;
 
 /** Of a good network, each way; the conditions come on top, from the server to the listener. */
 const base = { delay_ms: 20 };
@@ -43,29 +49,6 @@ const conditions = [
 ].filter(([name]) => options.only.split(',').some((part) => name.includes(part)));
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-
-/** Sums of what the page's open connections of that name have received. */
-function totals(page, name) {
-  return page.evaluate(async (name) => {
-    const sum = { packets: 0, lost: 0, discarded: 0, concealed: 0, silent: 0, events: 0, samples: 0, delay: 0, emitted: 0 };
-    for (const connection of window.heard.connections) {
-      if (connection.connectionState === 'closed' || connection.name !== name) continue;
-      (await connection.getStats()).forEach((s) => {
-        if (s.type !== 'inbound-rtp' || !s.packetsReceived) return;
-        sum.packets += s.packetsReceived;
-        sum.lost += s.packetsLost;
-        sum.discarded += s.packetsDiscarded ?? 0;
-        sum.concealed += s.concealedSamples;
-        sum.silent += s.silentConcealedSamples;
-        sum.events += s.concealmentEvents;
-        sum.samples += s.totalSamplesReceived;
-        sum.delay += s.jitterBufferDelay;
-        sum.emitted += s.jitterBufferEmittedCount;
-      });
-    }
-    return sum;
-  }, name);
-}
 
 /** Speaks or listens with a plain page at the plain server. */
 function joinPion(page, room, way, address) {
@@ -119,7 +102,7 @@ async function plainServer(hosts, binary, host, listener) {
   await joinPion(speaker, room, 'whip', address('a'));
   await pause(1); // its track exists with the first packet
   return {
-    name: 'plain Pion', port: pionPort,
+    name: 'plain Pion', port: pionPort, mouth: speaker,
     async listen() {
       const page = await open(listener);
       await joinPion(page, room, 'whep', address('b'));
@@ -134,9 +117,9 @@ async function plainServer(hosts, binary, host, listener) {
 }
 
 /** Besedka itself: the listener's page is loaded anew, and goes on with its room. */
-function besedka(listener) {
+function besedka(host, listener) {
   return {
-    name: 'Besedka', port: mediaPort,
+    name: 'Besedka', port: mediaPort, mouth: host.page,
     async listen() {
       await listener.page.reload();
       await listener.page.waitForFunction(() => window.besedka?.room?.listening?.connectionState === 'connected');
@@ -154,15 +137,26 @@ async function measure(hosts, binary, subject, down) {
   try {
     await relay.set({ up: base, down: base });
     const page = await subject.listen();
+    await keepStatistics(page);
+    const latency = (seconds) => mouthToEar(subject.mouth, page, seconds);
+    let early;
+    if (down.jitter_ms) {
+      await pause(Number(options['warm-up']));
+      early = await latency(lookFor);
+    }
     await relay.set({ down: { ...base, ...down } });
     await pause(Number(options['warm-up']));
-    const before = [await totals(page), await totals(page, 'beside')];
-    await pause(Number(options.seconds));
-    const d = difference(before[0], await totals(page));
-    d.beside = difference(before[1], await totals(page, 'beside'));
+    const before = await looks(page);
+    const late = await latency(Number(options.seconds));
+    const d = grown((await statistics(page)).slice(before.own));
+    d.beside = grown((await statistics(page, 'beside')).slice(before.beside));
+    d.late = late;
     if (down.jitter_ms) {
       await relay.set({ down: base });
       d.calmed = await calm(page);
+      d.calmed.early = early;
+      d.calmed.again = await latency(lookFor);
+      d.calmed.goal = Math.round(early + 1.3 * down.jitter_ms);
     }
     await subject.leave(page);
     return d;
@@ -171,35 +165,36 @@ async function measure(hosts, binary, subject, down) {
   }
 }
 
-const difference = (from, to) => Object.fromEntries(Object.keys(to).map((key) => [key, to[key] - from[key]]));
+/** How often the statistics of the page's sessions were looked at so far. */
+const looks = async (page) => ({ own: (await statistics(page)).length, beside: (await statistics(page, 'beside')).length });
 
-/** Mean time in the jitter buffer, in milliseconds. */
-const buffered = (d) => (d.emitted ? Math.round((1000 * d.delay) / d.emitted) : 0);
+/** How late what is said is heard. */
+const heardLate = ({ late, calmed }) => calmed ? `${late} (at most ${calmed.goal}), before ${calmed.early}, after ${calmed.again} ms` : `${late ?? '–'} ms`;
 
-/** How the jitter buffer becomes as short as on a good network, or nearly so: its length second by second, and how many seconds that took; none of those watched: undefined. */
+/** How the jitter buffer becomes as short as on a good network, or nearly so, for three seconds: its length second by second, and how many seconds that took; none of those watched: undefined. */
 async function calm(page) {
   const began = Date.now();
   const lengths = [];
-  for (let last = await totals(page); Date.now() - began < 30000; ) {
+  while (Date.now() - began < 30000) {
+    const from = (await statistics(page)).length;
     await pause(1);
-    const now = await totals(page);
-    const step = difference(last, now);
-    last = now;
-    if (step.emitted < 0) continue; // the slots have begun anew
-    lengths.push(buffered(step));
-    if (step.emitted > 0 && buffered(step) < 150) return { seconds: Math.round((Date.now() - began) / 1000), lengths };
+    lengths.push(buffered(grown((await statistics(page)).slice(from))));
+    const early = lengths.findLastIndex((length) => length >= 150 || length === 0) + 1;
+    if (lengths.length - early >= 3) return { seconds: early + 1, lengths };
   }
   return { lengths };
 }
 
 /** Whether so much was concealed on the good network that the row says little. */
-const isDisturbed = (beside) => beside.concealed > 0.003 * beside.samples;
+const isDisturbed = (beside) => beside.concealedSamples > 0.003 * beside.totalSamplesReceived;
 
 const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(2)} %` : '–');
 
 function row(name, subject, d) {
   const calmed = d.calmed ? `, calm after ${d.calmed.seconds ?? 'more than 30'} s` : '';
-  return `| ${name} | ${subject} | ${percent(d.concealed, d.samples)} | ${percent(d.concealed - d.silent, d.samples)} | ${percent(d.beside.concealed, d.beside.samples)} | ${d.events} | ${buffered(d)} ms${calmed} | ${d.packets} | ${d.lost} | ${percent(d.discarded, d.packets)} |`;
+  const [sound, samples, beside] = [d.concealedSamples - d.silentConcealedSamples, d.totalSamplesReceived, d.beside];
+  return `| ${name} | ${subject} | ${percent(d.concealedSamples, samples)} | ${percent(sound, samples)} | ${percent(beside.concealedSamples, beside.totalSamplesReceived)} | ${d.concealmentEvents} | ` +
+    `${buffered(d)} ms${calmed} | ${d.packetsReceived} | ${d.packetsLost} | ${percent(d.packetsDiscarded, d.packetsReceived)} | ${heardLate(d)} |`;
 }
 
 const hosts = new Hosts(['a', 'b']);
@@ -229,10 +224,10 @@ try {
   await listener.enter(title);
   await listener.button('Raise hand').waitFor();
   await first.page.context().close();
-  const subjects = [besedka(listener)];
+  const subjects = [besedka(host, listener)];
   if (!options['no-pion']) subjects.push(await plainServer(hosts, binary, host, listener));
   for (const subject of subjects) open.push(() => subject.close());
-  console.log('| network | server | concealed | of it not silence | on a good network beside | events | jitter buffer | packets | lost | discarded |\n|---|---|---|---|---|---|---|---|---|---|');
+  console.log('| network | server | concealed | of it not silence | on a good network beside | events | jitter buffer | packets | lost | discarded | mouth to ear |\n|---|---|---|---|---|---|---|---|---|---|---|');
   for (const [name, down] of conditions) {
     const machine = watchMachine();
     let measured;
