@@ -47,10 +47,10 @@ function withoutPauses(file) {
   return file;
 }
 
-/** Runs in the pages before their scripts: keeps when what was tapped, heard and seen, by the clock of the machine. */
+/** Runs in the pages and their frames before their scripts: keeps when what was tapped, heard and seen, by the clock of the machine. */
 function watch() {
   const at = (time) => performance.timeOrigin + (time ?? performance.now());
-  window.feel = { shift: 0, labels: [] };
+  const feel = (window.top.feel ??= { shift: 0, labels: [] });
   const Native = window.RTCPeerConnection;
   const follow = async (track) => {
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
@@ -60,27 +60,27 @@ function watch() {
       const plane = new Float32Array(value.numberOfFrames);
       value.copyTo(plane, { planeIndex: 0, format: 'f32-planar' });
       value.close();
-      if (!window.feel.voice && plane.some((v) => Math.abs(v) > 0.02)) window.feel.voice = at();
+      if (!feel.voice && plane.some((v) => Math.abs(v) > 0.02)) feel.voice = at();
     }
   };
   window.RTCPeerConnection = class extends Native {
     constructor(...args) {
       super(...args);
       this.addEventListener('track', ({ track }) => void follow(track.clone()));
-      this.addEventListener('signalingstatechange', () => this.signalingState === 'stable' && (window.feel.answered ||= at()));
-      this.addEventListener('connectionstatechange', () => this.connectionState === 'connected' && (window.feel.connected ||= at()));
+      this.addEventListener('signalingstatechange', () => this.signalingState === 'stable' && (feel.answered ||= at()));
+      this.addEventListener('connectionstatechange', () => this.connectionState === 'connected' && (feel.connected ||= at()));
     }
   };
-  addEventListener('click', (event) => (window.feel.tap = at(event.timeStamp)), { capture: true });
-  addEventListener('keydown', (event) => (window.feel.key = at(event.timeStamp)), { capture: true });
+  addEventListener('click', (event) => (feel.tap = at(event.timeStamp)), { capture: true });
+  addEventListener('keydown', (event) => (feel.key = at(event.timeStamp)), { capture: true });
   new MutationObserver((changes) => {
     for (const { target, attributeName } of changes) {
-      if (attributeName === 'data-speaking' && !window.feel.ring) window.feel.ring = at();
-      if (attributeName === 'aria-label' && target.dataset.account) window.feel.labels.push({ at: at(), label: target.getAttribute('aria-label') });
+      if (attributeName === 'data-speaking' && !feel.ring) feel.ring = at();
+      if (attributeName === 'aria-label' && target.dataset.account) feel.labels.push({ at: at(), label: target.getAttribute('aria-label') });
     }
   }).observe(document, { subtree: true, attributes: true, attributeFilter: ['data-speaking', 'aria-label'] });
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.feel.shift += entry.value;
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) feel.shift += entry.value;
   }).observe({ type: 'layout-shift', buffered: true });
 }
 

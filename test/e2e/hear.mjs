@@ -2,21 +2,21 @@
 import assert from 'node:assert/strict';
 import { readWav } from './hosts.mjs';
 
-/** Runs in every page before its scripts: keeps the peer connections and audio elements so that the test can listen. */
+/** Runs in every page and its frames before their scripts: keeps the peer connections and audio elements in the page so that the test can listen. */
 export function keepConnections() {
   const Native = window.RTCPeerConnection;
   const NativeAudio = window.Audio;
-  window.heard = { connections: [], elements: [] };
+  const heard = (window.top.heard ??= { connections: [], elements: [] });
   window.Audio = class extends NativeAudio {
     constructor(...args) {
       super(...args);
-      window.heard.elements.push(this);
+      heard.elements.push(this);
     }
   };
   window.RTCPeerConnection = class extends Native {
     constructor(...args) {
       super(...args);
-      window.heard.connections.push(this);
+      heard.connections.push(this);
     }
   };
 }

@@ -110,6 +110,14 @@ export class Hosts {
     execFileSync('ip', ['netns', 'exec', this.guests[guest].ns, 'nft', '-f', '-'], { input: rules });
   }
 
+  /** From now on loses, without a word, what belongs to the sockets that the guest has open; `kinds` are udp, tcp or both. What is opened later is free. */
+  cut(guest, kinds) {
+    const sockets = ip('netns', 'exec', this.guests[guest].ns, 'ss', '-Hna', ...kinds.map((kind) => `--${kind}`)).split('\n').filter(Boolean);
+    const ports = [...new Set(sockets.map((line) => line.match(/:(\d+)\s/)[1]))];
+    const chain = (hook, end) => `chain ${hook} { type filter hook ${hook} priority 0; meta l4proto { ${kinds.join()} } th ${end} { ${ports.join()} } drop; }`;
+    this.firewall(guest, `table inet cut { ${chain('output', 'sport')}\n${chain('input', 'dport')}\n }`);
+  }
+
   /** A certificate for the server's addresses, which the browsers trust that are started from now on. */
   certificate() {
     const [certificate, key] = ['cert.pem', 'key.pem'].map((name) => join(this.folder, name));

@@ -1,5 +1,6 @@
 /** Tries the ways to the server one after another, each by a media session of its own in which nothing is heard. */
 import type { Client } from './api/client'
+import { makeConnection } from './peer-connection'
 
 export const ways = ['udp', 'tcp', 'relay'] as const
 export type Way = (typeof ways)[number]
@@ -60,7 +61,7 @@ export async function testConnection(client: Client, told: (way: Way, outcome: O
 
 async function tryWay(client: Client, test: Test, way: Way, signal: AbortSignal): Promise<{ outcome: Outcome; sdp: string }> {
   const isRelay = way === 'relay'
-  const connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceServers: isRelay ? test.ice_servers : [], iceTransportPolicy: isRelay ? 'relay' : 'all' })
+  const connection = makeConnection({ bundlePolicy: 'max-bundle', iceServers: isRelay ? test.ice_servers : [], iceTransportPolicy: isRelay ? 'relay' : 'all' })
   let location: string | null = null
   try {
     connection.addTransceiver('audio', { direction: 'recvonly' })

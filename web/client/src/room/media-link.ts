@@ -9,6 +9,7 @@
  */
 import { type Client, Problem } from '../api/client'
 import { backoff } from '../backoff'
+import { makeConnection } from '../peer-connection'
 import { FlowWatch } from './flow-watch'
 import { emptyFragment, letServerBegin } from './sdp'
 
@@ -210,7 +211,7 @@ export class MediaLink {
     const iceServers = this.isRelayed ? await this.askRelay() : []
     if (!isCurrent()) return
     const ready = iceServers.length === 0 ? (this.options.ready?.() ?? null) : null
-    const connection = ready?.connection ?? new RTCPeerConnection({ ...configuration, iceServers })
+    const connection = ready?.connection ?? makeConnection({ ...configuration, iceServers })
     this.connection = connection
     connection.addEventListener('connectionstatechange', () => isCurrent() && this.follow(connection))
     const limit = (iceServers.length > 0 ? connectLimit : directLimit) + (this.former ? blindFor : 0)

@@ -1,3 +1,4 @@
+import { makeConnection } from '../peer-connection'
 import { configuration, type Ready } from './media-link'
 
 interface Made extends Ready {
@@ -16,7 +17,7 @@ export class Spare {
     if (this.made?.slots === slots) return
     this.drop()
     try {
-      const connection = new RTCPeerConnection(configuration)
+      const connection = makeConnection(configuration)
       for (let slot = 0; slot < slots; slot++) connection.addTransceiver('audio', { direction: 'recvonly' })
       const made: Made = { connection, slots, offer: connection.createOffer() }
       this.made = made
