@@ -8,8 +8,8 @@
  * heard and said goes in and out as tracks.
  *
  * Not so on Android and ChromeOS, which wait for a second at most: where the device has no echo canceller, Chromium cancels there only
- * what the connections of the window with the microphone play, and elsewhere all that the browser plays. Firefox looks
- * for the networks whenever a connection is made; of Safari it is not known. Neither tells its platform this way.
+ * what the connections of the window with the microphone play, and elsewhere all that the browser plays. Nor in Firefox and Safari, of
+ * which it is not known that they would gain; neither tells its platform this way.
  */
 const platforms = ['Linux', 'macOS', 'Windows']
 
