@@ -37,7 +37,7 @@ describe('a connection', () => {
     expect(appended).toEqual(frames)
   })
 
-  it.each(['Android', 'Chrome OS', undefined])('is the page’s own on %s, where nothing would be gained', (platform) => {
+  it.each(['Android', 'Chrome OS', undefined])('is the page’s own on %s', (platform) => {
     const { frames } = page(platform, { RTCPeerConnection: Framed })
     expect(makeConnection({})).toBeInstanceOf(Own)
     expect(frames).toEqual([])
