@@ -32,7 +32,7 @@ export async function statistics(page, name = '') {
 
 /**
  * Begins to note how much sound is in the packets that each connected session of the page plays: how far the timestamps of two
- * that follow one another lie apart. One that is missed doubles that, so of half a second the shortest counts that is no exception.
+ * that follow one another lie apart. One that is missed doubles that, so of half a second the shortest counts in which a quarter of the sound came.
  */
 export async function keepLengths(page) {
   await page.evaluate(() => {
@@ -53,7 +53,8 @@ export async function keepLengths(page) {
     }, 10);
     setInterval(() => {
       for (const [name, all] of found) {
-        const often = all.filter((length) => 4 * all.filter((other) => other === length).length >= all.length);
+        const sum = (some) => some.reduce((sum, length) => sum + length, 0);
+        const often = all.filter((length) => 4 * sum(all.filter((other) => other === length)) >= sum(all));
         const kept = (window.lengths[name] ??= []);
         if (all.length > 2 && often.length && Math.min(...often) !== kept.at(-1)) kept.push(Math.min(...often));
       }
