@@ -27,3 +27,7 @@ func newBatch() *batch                      { return &batch{} }
 func (*batch) receive(socket) (int, bool)   { return 0, false }
 func (*batch) datagram(int) ([]byte, int64) { return nil, 0 }
 func cpuTime() time.Duration                { return 0 }
+
+func goFirst() {}
+
+func nap(time.Duration) {}
