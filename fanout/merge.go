@@ -26,8 +26,9 @@ func (f Framing) Duration() time.Duration { return 20 * time.Millisecond * time.
 
 const (
 	// mergeSlack is how long after it should have been full a packet still
-	// waits for a frame that is late.
-	mergeSlack = 15 * time.Millisecond
+	// waits for a frame that is late, perhaps because this machine is busy. If it is lost, the
+	// frame after it sends the packet, 20 ms later.
+	mergeSlack = 30 * time.Millisecond
 	// lateSamples is how old a frame may be that fills a hole (200 ms):
 	// an older one would reach no listener in time.
 	lateSamples = 9600

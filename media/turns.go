@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"sync"
@@ -111,4 +112,12 @@ func (t *turns) state() (held, waiting int, oldest time.Duration) {
 		}
 	}
 	return t.held, waiting, oldest
+}
+
+// MakeWay returns when no sound waits for the processor, or when ctx ends: who is about to
+// compute for somebody who comes in asks before.
+func (s *Server) MakeWay(ctx context.Context) {
+	if s.computing.take(true, ctx.Done(), nil) {
+		s.computing.give()
+	}
 }

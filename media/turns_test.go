@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -90,5 +91,26 @@ func TestWhoCarriesSoundGoesBeforeAllWhoWait(t *testing.T) {
 	turns.give()
 	if held, waiting, _ := turns.state(); held != 0 || waiting != 0 || turns.free != 1 {
 		t.Fatalf("%d turns are held at the end, %d wait, %d are free", held, waiting, turns.free)
+	}
+}
+
+func TestWhoComesInMakesWayForSound(t *testing.T) {
+	s := &Server{computing: newTurns(1, time.Now)}
+	s.computing.seize()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.MakeWay(gone) // who is gone waits for nobody
+	passed := make(chan struct{})
+	go func() { s.MakeWay(t.Context()); close(passed) }()
+	inLine(t, s.computing, 1)
+	select {
+	case <-passed:
+		t.Fatal("came in while sound was carried")
+	default:
+	}
+	s.computing.release()
+	<-passed
+	if held, waiting, _ := s.computing.state(); held != 0 || waiting != 0 {
+		t.Fatalf("%d turns are held at the end, %d wait", held, waiting)
 	}
 }
