@@ -33,6 +33,7 @@ type Floor struct {
 
 	mu      sync.Mutex
 	views   []*view          // those with listeners or taps
+	usual   Framing          // of the audience when the machine is not busy
 	framing Framing          // of the audience
 	busy    bool             // the machine is, see Save
 	waits   bool             // a frame may be waiting to be merged …
@@ -50,7 +51,7 @@ type Floor struct {
 func NewFloor(c FloorConfig) *Floor {
 	return &Floor{
 		sock: c.Socket, counters: c.Counters, ssrc: c.SSRC, flusher: c.Flusher,
-		policy: c.Policy.complete(), framing: Framing20, merged: make([]OpusPacket, 0, 4),
+		policy: c.Policy.complete(), usual: Framing20, framing: Framing20, merged: make([]OpusPacket, 0, 4),
 	}
 }
 

@@ -198,7 +198,8 @@ func (f *Floor) decideLocked(b *batch, now time.Time) {
 	for _, v := range f.views {
 		n += v.count
 	}
-	f.framing = f.policy.framing(f.framing, n, f.busy)
+	f.usual = f.policy.framing(f.usual, n, false)
+	f.framing = f.policy.framing(f.usual, n, f.busy)
 	for _, v := range f.views {
 		f.reformLocked(b, v, true, now)
 		for _, r := range v.renditions {
@@ -219,8 +220,8 @@ func (f *Floor) decideLocked(b *batch, now time.Time) {
 // reformLocked moves the listeners of a view to the forms that they are to get, if their form
 // and the next one stand at the same moment of the sound with nothing waiting in either:
 // nobody misses a frame or gets one twice. While one person speaks that comes to pass within
-// 600 ms, the common multiple of packets of 100 and 120. If it has to be now, what waits is
-// sent before, in packets shorter than they might be.
+// 600 ms where the lengths are neighbours, as in every step: the common multiple of packets of
+// 100 and 120. If it has to be now, what waits is sent before, in packets shorter than they might be.
 func (f *Floor) reformLocked(b *batch, v *view, now bool, at time.Time) {
 	if !v.due {
 		return
@@ -233,6 +234,9 @@ func (f *Floor) reformLocked(b *batch, v *view, now bool, at time.Time) {
 				if !now {
 					v.due = true
 					return false
+				}
+				if !r.wants(as) { // who wanted it has left, or wants something else by now
+					return true
 				}
 				f.flushLocked(b, v, r)
 				f.flushLocked(b, v, to)

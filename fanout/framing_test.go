@@ -757,29 +757,6 @@ func TestFlusherSendsWhatWaitsAndSleepsOtherwise(t *testing.T) {
 	})
 }
 
-func TestNobodysPacketsAreCutShortBecauseOthersAreMoved(t *testing.T) {
-	h := crowd(t)
-	e, _ := h.ear(ListenerConfig{})
-	h.ear(ListenerConfig{})
-	v := h.voice(1, 30)
-	h.floor.Save(true)
-	h.seconds(30, v)
-	e.rtp = nil
-	for range 25 { // until the first of them have climbed through all lengths
-		h.floor.Save(false) // or they would begin with the longest
-		h.ear(ListenerConfig{})
-		h.floor.Save(true)
-		h.seconds(1, v)
-	}
-	if got := e.lengths(); len(got) != 1 || !strings.HasPrefix(got[0], "120×") {
-		t.Errorf("who had 120 ms got %v", got)
-	}
-	e.clean()
-	if climbed := h.floor.counters.Reforms.Load(); climbed < 20 {
-		t.Errorf("only %d moves", climbed)
-	}
-}
-
 // waits says whether a frame waits to be merged.
 func (h *hall) waits() bool {
 	return slices.ContainsFunc(h.floor.views[0].renditions, (*rendition).pending)

@@ -28,7 +28,7 @@ type slot struct {
 	open    bool   // the mapping below holds
 	source  uint32 // the speaker's SSRC when it began
 	firstIn uint64 // the speaker's index with which it began
-	from    uint32 // the timestamp given to that packet
+	from    uint32 // the timestamp given to that packet, or what is just too late
 	highIn  uint64 // the speaker's highest index seen
 	shift   uint32 // added to the speaker's timestamp
 
@@ -119,6 +119,9 @@ func (s *slot) onClock(p *Packet, timestamp uint32, payload []byte) (o OpusPacke
 	}
 	if newest = step > 0; newest {
 		s.ts, s.end, s.toc = ts, ts+uint32(samples), payload[0]
+		if s.ts-s.from > lateSamples { // nothing older is taken anyway, and the difference never wraps
+			s.from = s.ts - lateSamples
+		}
 	}
 	return OpusPacket{
 		Timestamp: ts, Source: p.csrc, Level: p.Level, Voice: p.Level <= loudFloor, Payload: payload,

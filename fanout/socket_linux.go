@@ -232,14 +232,16 @@ func newInbox(p *part) *Inbox {
 func (in *Inbox) Outbox() *Outbox { return &in.part.out }
 
 // Serve reads until the port is closed. It calls take after each read with the number of
-// datagrams, which Datagram gives. It waits in the runtime's poller, without a thread.
-func (in *Inbox) Serve(take func(n int)) {
+// datagrams, which Datagram gives, and sent when what became of them has left. It waits in
+// the runtime's poller, without a thread.
+func (in *Inbox) Serve(take func(n int), sent func()) {
 	_ = in.part.impl.raw.Read(func(fd uintptr) (done bool) {
 		for {
 			n, errno := in.recvmmsg(fd)
 			if n > 0 {
 				take(n)
 				in.part.out.flush()
+				sent()
 			}
 			switch {
 			case errno == unix.EBADF:

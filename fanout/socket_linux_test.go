@@ -62,7 +62,7 @@ func TestEverySocketOfAPortServesEveryPeer(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				readers[in] += n
-			})
+			}, func() {})
 		})
 	}
 	const peers = 64

@@ -73,14 +73,15 @@ func (s *Socket) Inboxes() []*Inbox {
 func (in *Inbox) Outbox() *Outbox { return &in.part.out }
 
 // Serve reads until the port is closed. It calls take after each read with the number of
-// datagrams, which Datagram gives.
-func (in *Inbox) Serve(take func(n int)) {
+// datagrams, which Datagram gives, and sent when what became of them has left.
+func (in *Inbox) Serve(take func(n int), sent func()) {
 	for {
 		n, from, err := in.part.conn.ReadFromUDPAddrPort(in.buf)
 		if err == nil {
 			in.n, in.from = n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 			take(1)
 			in.part.out.flush()
+			sent()
 		} else if errors.Is(err, net.ErrClosed) {
 			return
 		}

@@ -1,6 +1,9 @@
 package fanout
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // form is how the listeners of a slot get its frames: how many in one packet, and how
 // many earlier packets each one repeats (RED, RFC 2198) or how many copies of each follow.
@@ -166,6 +169,13 @@ func (r *rendition) sent() (n uint32) {
 		n += r.streams[i].packets
 	}
 	return n
+}
+
+// wants says whether somebody who gets r is to get a form.
+func (r *rendition) wants(as form) bool {
+	return slices.ContainsFunc(r.groups, func(g *group) bool {
+		return slices.ContainsFunc(g.outs, func(o out) bool { return o.who.want == as })
+	})
 }
 
 // pending says whether a frame waits to be merged.

@@ -215,7 +215,7 @@ func (m *room) talk(ctx context.Context, r *run) {
 	goFirst()
 	frame := newFrame()
 	begin, tick := r.Now(), uint32(0)
-	for ; ctx.Err() == nil; nap(frameTime / 8) {
+	for ; ctx.Err() == nil; nap(max(begin.Add(time.Duration(tick)*frameTime).Sub(r.Now()), time.Millisecond)) {
 		due := uint32(r.Now().Sub(begin)/frameTime) + 1
 		if due-tick > 5 {
 			begin = r.Now().Add(-time.Duration(tick) * frameTime)

@@ -100,7 +100,7 @@ type Config struct {
 	// Sockets is how many UDP sockets share the port; 0 means one for each core.
 	Sockets int
 	// Calm is told true when a crowd has joined and nobody has for a while, and false when
-	// the next one comes: handshakes leave garbage, and in between is the time
+	// one comes, the first included: handshakes leave garbage, and in between is the time
 	// to give the memory back. nil does nothing.
 	Calm func(calm bool)
 	// Framing says who is sent longer packets; its zero value is right for most.

@@ -12,14 +12,13 @@ import (
 func (s *Server) receive(in *fanout.Inbox) {
 	in.Serve(func(n int) {
 		s.computing.seize() // a handshake's next step waits: it has time, sound has not
-		defer s.computing.release()
 		now := s.cfg.Now()
 		s.count.packets.Add(int64(n))
 		for i := range n {
 			b, from := in.Datagram(i)
 			s.packet(b, path{addr: from}, now, in.Outbox())
 		}
-	})
+	}, s.computing.release)
 }
 
 // packet takes one packet from a path: the demultiplexing of RFC 7983 §7. What a speaker's

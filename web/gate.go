@@ -108,6 +108,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 		if err := s.takeTurn(r, c); err != nil {
 			return err
 		}
+		s.Media.MakeWay(r.Context())
 	}
 	if err := s.identify(r, c); err != nil {
 		return err

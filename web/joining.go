@@ -49,7 +49,6 @@ func (s *Server) takeTurn(r *http.Request, c *call) error {
 			return err
 		}
 	}
-	s.Media.MakeWay(r.Context())
 	c.turn = &place{s.joins, time.AfterFunc(turnFor, func() { <-s.joins })}
 	return nil
 }

@@ -36,7 +36,13 @@ type serveCommand struct {
 
 // longPackets says what audiences get their sound in.
 type longPackets struct {
-	LongPackets []int `default:"50,500" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which its audience gets fewer, longer packets: of 60 ms, then of 80, and, if a third number is given, of 120 also when the server is not busy. -1 for never."`
+	LongPackets []int `default:"50,500" env:"BESEDKA_LONG_PACKETS" help:"Listeners of a room from which its audience gets fewer, longer packets: of 60 ms, then of 80 (from ten times as many if there is one number), and, if a third number is given, of 120 also when the server is not busy. -1 for never."`
+}
+
+// Validate refuses what policy cannot use before anything is opened.
+func (l longPackets) Validate() error {
+	_, err := l.policy()
+	return err
 }
 
 // policy is that as floors know it.

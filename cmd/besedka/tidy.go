@@ -8,8 +8,8 @@ import (
 const (
 	// crowdGarbage and calmGarbage are how much of the living memory may be garbage,
 	// in percent, until it is collected: while many join it is made fast and time is
-	// dear, and afterwards it would only stay resident. A join leaves some 110 KB behind and
-	// little else lives, so that with 100 percent collecting took an eighth of its time.
+	// dear, and afterwards it would only stay resident. A join leaves more behind than all
+	// who are there need, so that with the usual 100 percent it is collected all the time.
 	crowdGarbage = 300
 	calmGarbage  = 50
 )

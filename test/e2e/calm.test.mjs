@@ -13,7 +13,7 @@ import { witness } from './witness.mjs';
 const title = 'After the storm';
 /** Of a good network, each way. */
 const good = { delay_ms: 20 };
-const patience = 150000; // a busy machine makes the best network restless for a while
+const patience = 240000; // a busy machine makes the best network restless for a while
 
 let hosts, server, relays, host, listener, english, russian;
 

@@ -169,7 +169,10 @@ async function measure(hosts, binary, subject, down) {
 const looks = async (page) => ({ own: (await statistics(page)).length, beside: (await statistics(page, 'beside')).length });
 
 /** How late what is said is heard. */
-const heardLate = ({ late, calmed }) => calmed ? `${late} (at most ${calmed.goal}), before ${calmed.early}, after ${calmed.again} ms` : `${late ?? '–'} ms`;
+const heardLate = ({ late, calmed }) => {
+  if (late === undefined) return '–';
+  return calmed?.early === undefined ? `${late} ms` : `${late} (at most ${calmed.goal}), before ${calmed.early}, after ${calmed.again ?? '–'} ms`;
+};
 
 /** How the jitter buffer becomes as short as on a good network, or nearly so, for three seconds: its length second by second, and how many seconds that took; none of those watched: undefined. */
 async function calm(page) {

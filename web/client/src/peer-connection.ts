@@ -2,7 +2,7 @@
  * Makes the client's connections.
  *
  * A page that may use the microphone has its connections bound to each of the machine's networks by Chromium, which believes in a new
- * network only when nothing has changed any more for a while: 2 s on Linux, 1.5 s on Windows, half a second on a Mac. So long who
+ * network only when nothing has changed any more for a while: by its source 2 s on Linux, 1.5 s on Windows, half a second on a Mac. So long who
  * changes networks hears nothing. Without the microphone a connection goes where everything goes, the new way at once, and the server is not told the machine's
  * addresses. Therefore the page makes its connections in a hidden frame of its own to which it denies the microphone. What is
  * heard and said goes in and out as tracks.
