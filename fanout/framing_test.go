@@ -452,19 +452,14 @@ func TestREDOfASpeakerFillsHoles(t *testing.T) {
 	h := newHall(t)
 	e, _ := h.ear(ListenerConfig{})
 	v := h.voice(1, 30)
-	payload := func(i uint64) []byte {
-		b := append([]byte{0x78}, make([]byte, 20)...)
-		binary.BigEndian.PutUint64(b[1:], i)
-		return b
-	}
 	for i := range 198 {
 		h.now = h.now.Add(20 * time.Millisecond)
 		v.next(1)
 		if i%3 == 1 {
 			continue // lost
 		}
-		v.p.Earlier = []REDBlock{{111, v.p.Timestamp - 960, payload(v.p.Index - 1), false}}
-		v.send(payload(v.p.Index)...)
+		v.p.Earlier = []REDBlock{{111, v.p.Timestamp - 960, numbered(v.p.Index - 1), false}}
+		v.send(numbered(v.p.Index)...)
 	}
 	if len(e.rtp) != 198 || h.counters.Repaired.Load() != 66 {
 		t.Errorf("%d packets, %d repaired", len(e.rtp), h.counters.Repaired.Load())
@@ -755,6 +750,13 @@ func TestFlusherSendsWhatWaitsAndSleepsOtherwise(t *testing.T) {
 			t.Errorf("%d packets", got)
 		}
 	})
+}
+
+// numbered is a frame that says which one it is.
+func numbered(i uint64) []byte {
+	b := append([]byte{0x78}, make([]byte, 20)...)
+	binary.BigEndian.PutUint64(b[1:], i)
+	return b
 }
 
 // waits says whether a frame waits to be merged.

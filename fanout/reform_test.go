@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -54,24 +53,19 @@ func TestREDFillsHolesOfASpeakerWhoHasNotPausedForDays(t *testing.T) {
 	h := newHall(t)
 	e, _ := h.ear(ListenerConfig{})
 	v := h.voice(1, 30)
-	payload := func(i uint64) []byte {
-		b := append([]byte{0x78}, make([]byte, 20)...)
-		binary.BigEndian.PutUint64(b[1:], i)
-		return b
-	}
-	v.send(payload(v.p.Index)...)
+	v.send(numbered(v.p.Index)...)
 	for range 30 * 3600 / 2 { // two seconds at a time, to spare the test the rest: more than 2^32 samples
 		h.now = h.now.Add(2 * time.Second)
 		v.p.Index++
 		v.p.Timestamp += 2 * clockRate
-		v.send(payload(v.p.Index)...)
+		v.send(numbered(v.p.Index)...)
 		if e.rtp = e.rtp[:0]; v.p.Index%1000 != 0 {
 			continue
 		}
 		h.now = h.now.Add(40 * time.Millisecond)
 		v.next(2) // one is lost
-		v.p.Earlier = []REDBlock{{111, v.p.Timestamp - 960, payload(v.p.Index - 1), false}}
-		v.send(payload(v.p.Index)...)
+		v.p.Earlier = []REDBlock{{111, v.p.Timestamp - 960, numbered(v.p.Index - 1), false}}
+		v.send(numbered(v.p.Index)...)
 		v.p.Earlier = nil
 		if len(e.rtp) != 2 {
 			t.Fatalf("%d packets of two, after %d samples", len(e.rtp), uint64(v.p.Index)*2*clockRate)

@@ -115,19 +115,7 @@ func TestForgedServerHelloBehindThePeersChangesNothing(t *testing.T) {
 func TestWhatWaitsForASlowStreamIsNotSentAfterRevoke(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	sp := w.stage(1, 30)[0]
-	w.srv.Grant(room, "slow", media.Grant{})
-	l := w.audience("listener", peerOptions{})
-	slow := w.tcpJoin(t, "slow")
-	w.ready(sp, 1, l)
-	slow.hold.Store(true)
-	eventually(t, "packets for the slow one wait", func() bool {
-		for range 20 {
-			sp.write(sp.frame(sp.n, 1200))
-		}
-		talk(1, sp)
-		return w.srv.Stats().DropSlow > 0
-	})
+	_, _, slow := w.withSlow(t)
 	<-slow.done
 	w.srv.Revoke(room, "slow")
 	if n, err := io.Copy(io.Discard, slow.tcp); !errors.Is(err, syscall.ECONNRESET) {
