@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"besedka"
 	"besedka/account"
@@ -65,7 +66,8 @@ func (in instance) another(t *testing.T) instance {
 	return in
 }
 
-// run has the instance watch for other processes' revocations until the test ends.
+// run has the instance watch for other processes' revocations until the test ends. When it
+// returns, what is revoked from then on is seen.
 func (in instance) run(t *testing.T) {
 	t.Helper()
 	c, stop := context.WithCancel(ctx)
@@ -77,6 +79,14 @@ func (in instance) run(t *testing.T) {
 			t.Errorf("run: %v", err)
 		}
 	})
+	late := time.After(30 * time.Second)
+	for !in.Follows() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-late:
+			t.Fatal("nobody looks for what others revoke")
+		}
+	}
 }
 
 // member makes an account by the operator's command and gives its id.

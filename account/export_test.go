@@ -24,3 +24,10 @@ func (s *Service) HashWork() int64 { return s.hasher.work.Load() }
 
 // Confirm is what Run does when no other process has revoked anything.
 func (s *Service) Confirm() { s.cache.confirm(s.now()) }
+
+// Follows says whether Run knows by now from where on it looks for what others revoke.
+func (s *Service) Follows() bool {
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	return !s.cache.confirmed.IsZero()
+}
